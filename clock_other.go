@@ -1,0 +1,7 @@
+//go:build !linux
+
+package leasehold
+
+import "time"
+
+func sinceBoot() time.Duration { return 0 }

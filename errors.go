@@ -1,0 +1,113 @@
+package leasehold
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrHeld is matched by a denial, which is a [*HeldError].
+	ErrHeld = errors.New("lease is held by another")
+
+	// ErrLost means that a lease is no longer ours.
+	ErrLost = errors.New("lease lost")
+
+	// ErrUnreachable means that the store could not be reached in time.
+	// Nothing was written.
+	ErrUnreachable = errors.New("store unreachable")
+
+	// ErrPermission means that the store refused the operation to this user.
+	ErrPermission = errors.New("permission denied")
+
+	// ErrOutcomeUnknown means that a write was sent and that its outcome could
+	// not be learned in time.
+	ErrOutcomeUnknown = errors.New("outcome unknown")
+)
+
+// errSuperseded is the ErrLost of a lease that the same holder has acquired
+// anew since.
+var errSuperseded = fmt.Errorf("%w: superseded by a later grant to the same holder", ErrLost)
+
+// A HeldError is a denial: another holder has the lease. It matches [ErrHeld].
+type HeldError struct {
+	Path      string // the lease path; with slots, the path above them
+	Holder    string // with slots, of the slot that ends first; so the rest
+	End       time.Time
+	Remaining time.Duration // until End by this host's clock when the record was read
+	Token     int64
+	Slots     []Status // every slot, in order; nil without slots
+}
+
+func (e *HeldError) Error() string {
+	if e.Slots != nil {
+		return fmt.Sprintf("all %d slots of %q are held, the first until %s by %q", len(e.Slots), e.Path, formatEnd(e.End), e.Holder)
+	}
+	return fmt.Sprintf("lease %q is held by %q until %s", e.Path, e.Holder, formatEnd(e.End))
+}
+
+// Is makes errors.Is(err, ErrHeld) true.
+func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+
+// A RecordError means that what is stored at Path is not a record that this
+// program may replace. Nothing was written.
+type RecordError struct {
+	Path  string
+	Newer bool  // a newer program wrote it; else it can't be read
+	Err   error // what is wrong with it
+}
+
+func (e *RecordError) Error() string {
+	if e.Newer {
+		return fmt.Sprintf("record of lease %q was written by a newer program: %v", e.Path, e.Err)
+	}
+	return fmt.Sprintf("record of lease %q can't be read: %v", e.Path, e.Err)
+}
+
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// A ClockSkewError means that a lease was not granted because this host's wall
+// clock and the store's disagree. If a record had been written, the former one
+// is back in place.
+type ClockSkewError struct {
+	Path string
+
+	// This host's clock is ahead of the store's by Least to Most; negative
+	// numbers mean behind.
+	Least, Most time.Duration
+
+	// Limit is the MaxClockSkew that applied.
+	Limit time.Duration
+
+	// Until is set when the clocks agree within Limit and yet the former
+	// holder's lease had not ended by the store's clock, and is that end.
+	Until time.Time
+}
+
+func (e *ClockSkewError) Error() string {
+	if !e.Until.IsZero() {
+		return fmt.Sprintf("lease %q ends at %s, which the store's clock has not reached: this host's clock is ahead by %s to %s",
+			e.Path, formatEnd(e.Until), e.Least.Round(time.Millisecond), e.Most.Round(time.Millisecond))
+	}
+	least, most, way := e.Least, e.Most, "ahead of"
+	if most < 0 {
+		least, most, way = -most, -least, "behind"
+	}
+	return fmt.Sprintf("lease %q not granted: this host's clock is %s to %s %s the store's, more than the %s allowed",
+		e.Path, least.Round(time.Millisecond), most.Round(time.Millisecond), way, e.Limit)
+}
+
+// An ArgumentError means that an argument can't be used. The store was not
+// asked.
+type ArgumentError struct {
+	Name  string // "path", "duration", "holder", "slots", …
+	Value string
+	Want  string // what would do
+}
+
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("invalid %s %.80q: %s", e.Name, e.Value, e.Want)
+}
+
+// formatEnd prints an end as records have it: UTC, whole seconds.
+func formatEnd(t time.Time) string { return t.UTC().Format(time.RFC3339) }

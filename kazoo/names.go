@@ -1,0 +1,29 @@
+package kazoo
+
+import (
+	"regexp"
+	"strconv"
+)
+
+// RecordName is the name of the record's node below the lease path.
+const RecordName = "lease_holder"
+
+// lockName is what kazoo's Lock takes for a contender
+// (kazoo/recipe/lock.py, Lock.__init__).
+var lockName = regexp.MustCompile(`__lock__(-?\d{10})$`)
+
+// LockNode returns the name, without the sequence number that the server
+// appends, of a lock node that kazoo's clients queue behind; unique is 32 hex
+// digits, like Python's uuid4().hex.
+func LockNode(unique string) string { return unique + "__lock__" }
+
+// LockSequence returns the sequence number of a contender for kazoo's lock; ok
+// is false if name is not one. The contender with the lowest holds the lock.
+func LockSequence(name string) (seq int64, ok bool) {
+	m := lockName.FindStringSubmatch(name)
+	if m == nil {
+		return 0, false
+	}
+	seq, err := strconv.ParseInt(m[1], 10, 64)
+	return seq, err == nil
+}
