@@ -25,6 +25,9 @@ var (
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 )
 
+// errNotRenewed is the ErrLost of a lease that is about to end.
+var errNotRenewed = fmt.Errorf("%w: not renewed in time", ErrLost)
+
 // errSuperseded is the ErrLost of a lease that the same holder has acquired
 // anew since.
 var errSuperseded = fmt.Errorf("%w: superseded by a later grant to the same holder", ErrLost)

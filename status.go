@@ -1,8 +1,13 @@
 package leasehold
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"leasehold.example/leasehold/kazoo"
 )
 
 // A State says whether a lease can be had.
@@ -36,4 +41,73 @@ type Status struct {
 	Since     time.Time     // when the present grant was made, by the store's clock; zero without a record
 	Token     int64         // fencing token; 0 without a record
 	Reason    string        // if Unreadable or Newer: what is wrong
+}
+
+// describe tells what e says at the moment now.
+func describe(e Entry, slot int, now time.Time) Status {
+	s := Status{Path: e.Path, Slot: slot, Since: e.Since, Token: e.Token}
+	rec, err := parseRecord(e)
+	var bad *RecordError
+	switch {
+	case errors.As(err, &bad):
+		s.State, s.Reason = Unreadable, bad.Err.Error()
+		if bad.Newer {
+			s.State = Newer
+		}
+	case rec == nil || rec.IsReleased():
+		s.State = Free
+	default:
+		s.State, s.Holder, s.End = Expired, rec.Holder, rec.End
+		if now.Before(rec.End) {
+			s.State, s.Remaining = Held, rec.End.Sub(now)
+		}
+	}
+	return s
+}
+
+// parseRecord returns the record in e, nil for none, or a *RecordError.
+func parseRecord(e Entry) (*kazoo.Record, error) {
+	if e.Data == nil {
+		return nil, nil
+	}
+	rec, err := kazoo.Parse(e.Data)
+	if err != nil {
+		return nil, &RecordError{Path: e.Path, Err: err}
+	}
+	if rec.Version != kazoo.Version {
+		return nil, &RecordError{Path: e.Path, Newer: true, Err: fmt.Errorf("its version is %d, this program knows %d", rec.Version, kazoo.Version)}
+	}
+	return &rec, nil
+}
+
+// heldError returns the denial that s stands for.
+func heldError(s Status) *HeldError {
+	return &HeldError{Path: s.Path, Holder: s.Holder, End: s.End, Remaining: s.Remaining, Token: s.Token}
+}
+
+// readAll reads the records at all paths, the requests sent together. With an
+// error it returns those that could be read.
+func (c *Client) readAll(ctx context.Context, paths []string) ([]Entry, error) {
+	entries := make([]Entry, len(paths))
+	errs := make([]error, len(paths))
+	var wg sync.WaitGroup
+	for i, path := range paths {
+		wg.Go(func() {
+			var err error
+			if entries[i], err = c.Store.Read(ctx, path); err != nil {
+				errs[i] = fmt.Errorf("read lease %q: %w", path, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		read := entries[:0]
+		for i, e := range entries {
+			if errs[i] == nil {
+				read = append(read, e)
+			}
+		}
+		return read, err
+	}
+	return entries, nil
 }

@@ -1,0 +1,305 @@
+package leasehold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"leasehold.example/leasehold/kazoo"
+)
+
+// A Client acquires leases from a Store for one holder. Its fields may be set
+// until its first use; after that it is safe for concurrent use, and may be
+// copied.
+type Client struct {
+	Store Store
+
+	// Holder names whoever is to have the leases; "" means DefaultHolder, the
+	// host name. Whoever asks by the name of a lease's holder is granted that
+	// lease, so a name must belong to one worker at a time.
+	Holder string
+
+	// Now, if set, is the only clock: leases begin and end by it, and clock
+	// skew is not checked. It is for tests and simulations.
+	Now func() time.Time
+
+	// MaxClockSkew is by how much clocks may disagree: this host's and the
+	// store's for anything to be granted, and the store's servers' among
+	// themselves, wherefore leases are used up to End less MaxClockSkew only.
+	// 0 means a tenth of the duration, at most 10 s.
+	MaxClockSkew time.Duration
+
+	// Grace is the time that Hold leaves its function to stop before the lease
+	// is over. 0 means a fifth of the duration, at most 10 s.
+	Grace time.Duration
+
+	// Adopt makes Hold go on when the same holder has acquired the lease anew
+	// elsewhere, by acquiring it once more, instead of ending with ErrLost.
+	// Set it where that is known to be on behalf of the same work. The
+	// lease's token changes.
+	Adopt bool
+
+	// Logger is told of what happens to leases; nil means nobody is.
+	Logger *slog.Logger
+}
+
+// TryAcquire acquires the lease at path for d, or says at once who has it; it
+// never waits for a holder. If the Client's own holder has the lease, it is
+// granted anew with a new token, which ends earlier Leases of that holder.
+//
+// d is at least one second. The lease ends up to a second before d has passed,
+// since records have whole seconds, and never before an end that the same
+// holder was granted earlier.
+//
+// It returns a [*HeldError] if another has the lease, and an [*ArgumentError],
+// [*RecordError], [*ClockSkewError], ErrPermission, ErrUnreachable or
+// ErrOutcomeUnknown. An unreachable store is tried until ctx ends.
+func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
+	r, err := c.request(path, d)
+	if err != nil {
+		return nil, err
+	}
+	return r.grant(ctx, path, noSlot)
+}
+
+// Release gives up the lease at path if the Client's holder has it, whichever
+// process acquired it. It does nothing if the lease is free or has ended, and
+// returns a [*HeldError] if another has it.
+func (c *Client) Release(ctx context.Context, path string) error {
+	if err := CheckPath(path); err != nil {
+		return err
+	}
+	holder, err := c.holder()
+	if err != nil {
+		return err
+	}
+	return c.release(ctx, path, func(s Status) error {
+		if s.Holder != holder {
+			return heldError(s)
+		}
+		return nil
+	})
+}
+
+// ForceRelease ends the lease at path, whoever has it, if its token is token.
+// It does nothing if the lease is free or has ended. It returns ErrLost if the
+// token is another by now. Whoever has the lease learns of it when renewing,
+// and may go on working until then.
+func (c *Client) ForceRelease(ctx context.Context, path string, token int64) error {
+	if err := CheckPath(path); err != nil {
+		return err
+	}
+	return c.release(ctx, path, func(s Status) error {
+		if s.Token != token {
+			return fmt.Errorf("%w: lease %q has the token %d, not %d", ErrLost, path, s.Token, token)
+		}
+		return nil
+	})
+}
+
+// release ends the held lease at path unless allow objects.
+func (c *Client) release(ctx context.Context, path string, allow func(Status) error) error {
+	for {
+		e, err := c.Store.Read(ctx, path)
+		if err != nil {
+			return fmt.Errorf("release lease %q: %w", path, err)
+		}
+		rec, err := parseRecord(e)
+		if err != nil {
+			return err
+		}
+		s := describe(e, noSlot, c.wallNow())
+		if s.State != Held {
+			return nil
+		}
+		if err := allow(s); err != nil {
+			return err
+		}
+		data, err := rec.Released().Marshal()
+		if err != nil {
+			return &RecordError{Path: path, Err: err}
+		}
+		err = c.Store.Release(ctx, e, data)
+		if err == nil {
+			c.log().InfoContext(ctx, "lease released", "path", path, "holder", s.Holder, "token", s.Token)
+			return nil
+		}
+		if !errors.Is(err, ErrLost) || ctx.Err() != nil {
+			return fmt.Errorf("release lease %q: %w", path, err)
+		}
+		// The record changed in between: look again.
+	}
+}
+
+// Status describes the lease at path. A record that can't be read is no error
+// but a state.
+func (c *Client) Status(ctx context.Context, path string) (Status, error) {
+	if err := CheckPath(path); err != nil {
+		return Status{}, err
+	}
+	e, err := c.Store.Read(ctx, path)
+	if err != nil {
+		return Status{}, fmt.Errorf("read lease %q: %w", path, err)
+	}
+	return describe(e, noSlot, c.wallNow()), nil
+}
+
+// List describes every lease at and below prefix, "/" for all, in the order of
+// their paths. With an error it also returns what could be read.
+func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
+	if prefix != "/" {
+		if err := CheckPath(prefix); err != nil {
+			return nil, err
+		}
+	}
+	paths, listErr := c.Store.List(ctx, prefix)
+	if listErr != nil {
+		listErr = fmt.Errorf("list leases below %q: %w", prefix, listErr)
+	}
+	entries, err := c.readAll(ctx, paths)
+	statuses := make([]Status, 0, len(entries))
+	for _, e := range entries {
+		statuses = append(statuses, describe(e, noSlot, c.wallNow()))
+	}
+	return statuses, errors.Join(listErr, err)
+}
+
+// A request is what one call to acquire asks for, checked.
+type request struct {
+	*Client
+	name     string // the holder's
+	duration time.Duration
+	skew     time.Duration // MaxClockSkew in force
+	grace    time.Duration // Grace in force
+}
+
+const (
+	noSlot  = -1
+	maxSkew = 10 * time.Second // of the defaults
+	maxStop = 10 * time.Second
+)
+
+func (c *Client) request(path string, d time.Duration) (*request, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, err
+	}
+	if err := checkDuration(d, c.wallNow()); err != nil {
+		return nil, err
+	}
+	holder, err := c.holder()
+	if err != nil {
+		return nil, err
+	}
+	r := &request{Client: c, name: holder, duration: d, skew: c.MaxClockSkew, grace: c.Grace}
+	if r.skew == 0 {
+		r.skew = min(d/10, maxSkew)
+	}
+	if r.grace == 0 {
+		r.grace = min(d/5, maxStop)
+	}
+	if r.skew < 0 || r.grace < 0 || r.skew+r.grace >= d {
+		return nil, &ArgumentError{
+			Name: "duration", Value: d.String(),
+			Want: fmt.Sprintf("must be longer than MaxClockSkew and Grace together, %s and %s, neither of them negative", r.skew, r.grace),
+		}
+	}
+	return r, nil
+}
+
+func (c *Client) holder() (string, error) {
+	if c.Holder == "" {
+		return DefaultHolder()
+	}
+	return c.Holder, CheckHolder(c.Holder)
+}
+
+func (c *Client) wallNow() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+func (c *Client) log() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// grant asks the store for the lease at path, which is that of a slot if slot
+// is not noSlot, by the rule of package kazoo.
+func (r *request) grant(ctx context.Context, path string, slot int) (*Lease, error) {
+	var next kazoo.Record
+	var former takeover
+	var undo []byte
+	entry, err := r.Store.Grant(ctx, path, r.name, func(old Entry) (Proposal, error) {
+		rec, err := r.decide(old)
+		if err != nil {
+			return Proposal{}, err
+		}
+		next = kazoo.NewRecord(r.name, r.wallNow(), r.duration)
+		former = takeover{}
+		if rec != nil && rec.Holder == r.name && next.End.Before(rec.End) {
+			next.End = rec.End
+		} else if rec != nil && rec.Holder != r.name {
+			former = takeover{end: rec.End, holder: rec.Holder}
+		}
+		data, err := next.Marshal()
+		if err != nil {
+			return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
+		}
+		if undo = old.Data; undo == nil {
+			undo, err = next.Released().Marshal()
+		}
+		return Proposal{Data: data, Undo: undo}, err
+	})
+	if err != nil {
+		r.log().DebugContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
+		return nil, wrapUntyped(err, "acquire lease %q", path)
+	}
+	l := &Lease{request: r, path: path, slot: slot, entry: entry, record: next, busy: make(chan struct{}, 1)}
+	if err := l.judge(ctx, former); err != nil {
+		l.undo(ctx, undo)
+		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
+		return nil, err
+	}
+	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", next.End, "token", entry.Token)
+	return l, nil
+}
+
+// decide applies the rule to what the store has. It returns the record, nil
+// for none, if the lease may be granted.
+func (r *request) decide(old Entry) (*kazoo.Record, error) {
+	if r.Now == nil {
+		if lo, hi, ok := old.Stamp.offset(ReadInstant()); ok && (hi < -r.skew || lo > r.skew) {
+			return nil, &ClockSkewError{Path: old.Path, Least: -hi, Most: -lo, Limit: r.skew}
+		}
+	}
+	rec, err := parseRecord(old)
+	if err != nil {
+		return nil, err
+	}
+	now := r.wallNow()
+	if kazoo.Decide(rec, r.name, now) != kazoo.Grant { // held, since parseRecord lets no newer one pass
+		return nil, heldError(describe(old, noSlot, now))
+	}
+	return rec, nil
+}
+
+// wrapUntyped adds what was attempted to errors that don't name the lease
+// themselves.
+func wrapUntyped(err error, format string, args ...any) error {
+	var (
+		held     *HeldError
+		record   *RecordError
+		skew     *ClockSkewError
+		argument *ArgumentError
+	)
+	if errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) {
+		return err
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}

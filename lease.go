@@ -1,0 +1,252 @@
+package leasehold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"leasehold.example/leasehold/kazoo"
+)
+
+// A Lease was granted to its holder, who may act on it as long as Remaining is
+// positive. It is safe for concurrent use.
+type Lease struct {
+	*request
+	path string
+	slot int
+	busy chan struct{} // holds one value while Renew or Release is at work
+
+	mu     sync.Mutex // guards what is below
+	entry  Entry
+	record kazoo.Record
+	over   error // why the lease is no longer ours; nil while it may be
+}
+
+// errReleased is the ErrLost of a lease that Release has ended.
+var errReleased = fmt.Errorf("%w: it was released", ErrLost)
+
+// Path returns the lease path: of the slot, where there are slots.
+func (l *Lease) Path() string { return l.path }
+
+// Holder returns the name under which the lease was granted.
+func (l *Lease) Holder() string { return l.name }
+
+// Slot returns the number of the slot, or -1 if the lease has none.
+func (l *Lease) Slot() int { return l.slot }
+
+// Token returns the fencing token: a positive number, greater than that of any
+// earlier grant at this path. Send it along to whatever the work writes to, so
+// that it can refuse those who come with a smaller one.
+func (l *Lease) Token() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entry.Token
+}
+
+// End returns the end in the record: when others may take the lease, by their
+// clocks. This holder must stop earlier; see Remaining.
+func (l *Lease) End() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.record.End
+}
+
+// Remaining returns for how long the holder may still act on the lease, 0 if
+// no longer. It is the time from the store's stamp on the last grant or
+// renewal to End, counted from before that was sent, less MaxClockSkew. This
+// host's wall clock has no part in it, unless the Client has a Now.
+func (l *Lease) Remaining() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over != nil {
+		return 0
+	}
+	return l.remaining()
+}
+
+func (l *Lease) remaining() time.Duration {
+	if l.Now != nil {
+		return max(0, l.record.End.Sub(l.Now()))
+	}
+	total := l.record.End.Sub(l.entry.Stamp.At) - l.skew
+	return max(0, total-l.entry.Stamp.Sent.Elapsed())
+}
+
+// Renew extends the lease to its duration from now; its token stays. It tries
+// to reach the store until ctx or the lease ends, whichever is first.
+//
+// A nil error means that the lease is extended. ErrLost means that the lease
+// is not the holder's any more, for the reason that the error gives; it was
+// taken over, acquired anew by the same holder, released, removed, or is past
+// its end. After any other error the lease lasts as long as before, and Renew
+// may be called again.
+func (l *Lease) Renew(ctx context.Context) error {
+	if err := l.enter(ctx); err != nil {
+		return fmt.Errorf("renew lease %q: %w", l.path, err)
+	}
+	defer l.leave()
+	for range 2 {
+		moved, err := l.renewOnce(ctx)
+		if err != nil {
+			return fmt.Errorf("renew lease %q: %w", l.path, err)
+		}
+		if !moved {
+			break
+		}
+		// The store's clock was not where it was expected, so End is not a
+		// duration away from it: once more, by the clock as it is now.
+	}
+	return nil
+}
+
+// renewOnce also reports whether the store's clock has jumped since the last
+// commit.
+func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
+	l.mu.Lock()
+	entry, record, over, left := l.entry, l.record, l.over, l.remaining()
+	l.mu.Unlock()
+	if over != nil {
+		return false, over
+	}
+	if left <= 0 {
+		return false, l.lose(fmt.Errorf("%w: it ended at %s", ErrLost, formatEnd(record.End)))
+	}
+	next := kazoo.NewRecord(l.name, l.storeNow(entry), l.duration)
+	if next.End.Before(record.End) {
+		next.End = record.End // if the reply got lost, we would go on believing in the later end
+	}
+	data, err := next.Marshal()
+	if err != nil {
+		return false, err
+	}
+	if l.Now == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, left)
+		defer cancel()
+	}
+	renewed, err := l.Store.Renew(ctx, entry, data, left)
+	switch {
+	case errors.Is(err, ErrLost):
+		why := l.explain(ctx)
+		if l.Adopt && errors.Is(why, errSuperseded) {
+			return false, why // the record still names the holder
+		}
+		return false, l.lose(why)
+	case l.Remaining() <= 0: // still by the old end
+		late := fmt.Errorf("%w: not renewed before it ended at %s", ErrLost, formatEnd(record.End))
+		return false, l.lose(errors.Join(late, err))
+	case err != nil:
+		return false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entry, l.record = renewed, next
+	l.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.name, "end", next.End, "token", renewed.Token)
+	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.sub(entry.Stamp.Sent)))
+	return l.Now == nil && jump.Abs() > l.skew, nil
+}
+
+// storeNow is the store's clock, carried forward from its last stamp, so that
+// a jump of this host's wall clock does not reach the record.
+func (l *Lease) storeNow(e Entry) time.Time {
+	if l.Now != nil {
+		return l.Now()
+	}
+	return e.Stamp.At.Add(e.Stamp.Sent.Elapsed())
+}
+
+// lose notes that the lease is over, and returns why.
+func (l *Lease) lose(why error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = why
+	l.log().Warn("lease lost", "path", l.path, "holder", l.name, "token", l.entry.Token, "reason", why)
+	return why
+}
+
+// explain finds out how the lease was lost. It returns an ErrLost.
+func (l *Lease) explain(ctx context.Context) error {
+	e, err := l.Store.Read(ctx, l.path)
+	if err != nil {
+		return fmt.Errorf("%w: another grant was made, or it was released", ErrLost)
+	}
+	rec, err := parseRecord(e)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	case rec == nil:
+		return fmt.Errorf("%w: its record was removed", ErrLost)
+	case rec.Holder != l.name:
+		return fmt.Errorf("%w: taken over by %q, until %s", ErrLost, rec.Holder, formatEnd(rec.End))
+	case rec.IsReleased():
+		return fmt.Errorf("%w: released by another process", ErrLost)
+	}
+	return errSuperseded
+}
+
+// releaseTime bounds a Release, and what is done to undo a grant, once the
+// caller's context has ended.
+const releaseTime = 5 * time.Second
+
+// Release gives the lease up, so that another may have it at once. Stop the
+// work first. It does nothing if the lease was released already, and returns
+// ErrLost, having changed nothing, if it is no longer the holder's.
+//
+// Release goes on for up to 5 s after ctx has ended, so that it can be deferred
+// with the context that ended the work.
+func (l *Lease) Release(ctx context.Context) error {
+	ctx, cancel := outlive(ctx, releaseTime)
+	defer cancel()
+	if err := l.enter(ctx); err != nil {
+		return fmt.Errorf("release lease %q: %w", l.path, err)
+	}
+	defer l.leave()
+	l.mu.Lock()
+	entry, record, over := l.entry, l.record, l.over
+	l.mu.Unlock()
+	if errors.Is(over, errReleased) {
+		return nil
+	}
+	data, err := record.Released().Marshal()
+	if err != nil {
+		return fmt.Errorf("release lease %q: %w", l.path, err)
+	}
+	switch err := l.Store.Release(ctx, entry, data); {
+	case errors.Is(err, ErrLost):
+		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.explain(ctx)))
+	case err != nil:
+		return fmt.Errorf("release lease %q: %w", l.path, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = errReleased
+	l.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.name, "token", entry.Token)
+	return nil
+}
+
+// enter waits until no other Renew or Release of this lease is at work.
+func (l *Lease) enter(ctx context.Context) error {
+	select {
+	case l.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Lease) leave() { <-l.busy }
+
+// outlive returns a context that ends d after ctx does.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		sleep(longer, d)
+		cancel()
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}

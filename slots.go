@@ -1,0 +1,140 @@
+package leasehold
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// TryAcquireSlot acquires one of n leases, at path/0 to path/(n-1), so that at
+// most n holders have one at a time: the slot that the holder already has, or
+// had last, else the lowest free one. n is from 1 to 10,000, and the same for
+// all who share path.
+//
+// It is TryAcquire in all else. A [*HeldError] lists every slot. If none can be
+// had and a slot's record can't be read, it returns that [*RecordError].
+func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
+	r, err := c.request(path, d)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := c.StatusSlots(ctx, path, n)
+	if err != nil {
+		return nil, err
+	}
+	var bad error
+	for _, i := range r.candidates(statuses) {
+		l, err := r.grant(ctx, statuses[i].Path, i)
+		var held *HeldError
+		var skew *ClockSkewError
+		var record *RecordError
+		switch {
+		case err == nil:
+			return l, nil
+		case errors.As(err, &held): // somebody was quicker
+			statuses[i].State, statuses[i].Holder, statuses[i].End = Held, held.Holder, held.End
+			statuses[i].Remaining, statuses[i].Token = held.Remaining, held.Token
+		case errors.As(err, &skew) && !skew.Until.IsZero(), errors.As(err, &record):
+			bad = err
+		default:
+			return nil, err
+		}
+	}
+	for _, s := range statuses {
+		if bad == nil && (s.State == Unreadable || s.State == Newer) {
+			bad = &RecordError{Path: s.Path, Newer: s.State == Newer, Err: errors.New(s.Reason)}
+		}
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	first := slices.MinFunc(statuses, func(a, b Status) int { return a.End.Compare(b.End) })
+	denial := heldError(first)
+	denial.Path, denial.Slots = path, statuses
+	return nil, denial
+}
+
+// candidates returns the slots that may be granted, in the order to try: the
+// holder's own first, one still held before one that has ended, then the
+// lowest.
+func (r *request) candidates(statuses []Status) []int {
+	rank := func(i int) int {
+		s := statuses[i]
+		switch own := s.Holder == r.name; {
+		case own && s.State == Held:
+			return 0
+		case own && s.State == Expired:
+			return 1
+		default:
+			return 2
+		}
+	}
+	var slots []int
+	for i, s := range statuses {
+		if s.State == Free || s.State == Expired || s.State == Held && s.Holder == r.name {
+			slots = append(slots, i)
+		}
+	}
+	slices.SortStableFunc(slots, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
+	return slots
+}
+
+// StatusSlots describes the slots of path, 0 to n-1, in order.
+func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status, error) {
+	paths, err := slotPaths(path, n)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := c.readAll(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	statuses := make([]Status, n)
+	for i, e := range entries {
+		statuses[i] = describe(e, i, c.wallNow())
+	}
+	return statuses, nil
+}
+
+// ReleaseSlots gives up every slot of path, 0 to n-1, that the Client's holder
+// has. It returns a [*HeldError] if it has none and others have them all.
+func (c *Client) ReleaseSlots(ctx context.Context, path string, n int) error {
+	statuses, err := c.StatusSlots(ctx, path, n)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	denied := 0
+	for _, s := range statuses {
+		err := c.Release(ctx, s.Path)
+		if errors.Is(err, ErrHeld) {
+			denied++
+		} else {
+			errs = append(errs, err)
+		}
+	}
+	if denied == n {
+		first := slices.MinFunc(statuses, func(a, b Status) int { return a.End.Compare(b.End) })
+		denial := heldError(first)
+		denial.Path, denial.Slots = path, statuses
+		return denial
+	}
+	return errors.Join(errs...)
+}
+
+func slotPaths(path string, n int) ([]string, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, err
+	}
+	if err := checkSlots(n); err != nil {
+		return nil, err
+	}
+	paths := make([]string, n)
+	for i := range paths {
+		paths[i] = path + "/" + strconv.Itoa(i)
+	}
+	return paths, nil
+}
