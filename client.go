@@ -168,7 +168,7 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 
 // A request is what one call to acquire asks for, checked.
 type request struct {
-	*Client
+	Client
 	name     string // the holder's
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
@@ -192,7 +192,7 @@ func (c *Client) request(path string, d time.Duration) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request{Client: c, name: holder, duration: d, skew: c.MaxClockSkew, grace: c.Grace}
+	r := &request{Client: *c, name: holder, duration: d, skew: c.MaxClockSkew, grace: c.Grace}
 	if r.skew == 0 {
 		r.skew = min(d/10, maxSkew)
 	}
@@ -232,41 +232,51 @@ func (c *Client) log() *slog.Logger {
 // grant asks the store for the lease at path, which is that of a slot if slot
 // is not noSlot, by the rule of package kazoo.
 func (r *request) grant(ctx context.Context, path string, slot int) (*Lease, error) {
-	var next kazoo.Record
 	var former takeover
 	var undo []byte
+	proposed := map[string]bool{}
 	entry, err := r.Store.Grant(ctx, path, r.name, func(old Entry) (Proposal, error) {
 		rec, err := r.decide(old)
 		if err != nil {
 			return Proposal{}, err
 		}
-		next = kazoo.NewRecord(r.name, r.wallNow(), r.duration)
-		former = takeover{}
+		next := kazoo.NewRecord(r.name, r.wallNow(), r.duration)
 		if rec != nil && rec.Holder == r.name && next.End.Before(rec.End) {
 			next.End = rec.End
-		} else if rec != nil && rec.Holder != r.name {
-			former = takeover{end: rec.End, holder: rec.Holder}
 		}
 		data, err := next.Marshal()
 		if err != nil {
 			return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
 		}
-		if undo = old.Data; undo == nil {
-			undo, err = next.Released().Marshal()
+		if !proposed[string(old.Data)] { // else it is what this very call has written, perhaps
+			former = takeover{}
+			if rec != nil && rec.Holder != r.name {
+				former = takeover{holder: rec.Holder, end: rec.End}
+			}
+			if undo = old.Data; undo == nil {
+				if undo, err = next.Released().Marshal(); err != nil {
+					return Proposal{}, err
+				}
+			}
 		}
-		return Proposal{Data: data, Undo: undo}, err
+		proposed[string(data)] = true
+		return Proposal{Data: data, Undo: undo}, nil
 	})
 	if err != nil {
 		r.log().DebugContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, wrapUntyped(err, "acquire lease %q", path)
 	}
-	l := &Lease{request: r, path: path, slot: slot, entry: entry, record: next, busy: make(chan struct{}, 1)}
+	granted, err := parseRecord(entry)
+	if err != nil || granted == nil {
+		return nil, fmt.Errorf("acquire lease %q: the store returned another record than it was given: %w", path, err)
+	}
+	l := &Lease{asked: r, path: path, slot: slot, entry: entry, record: *granted, busy: make(chan struct{}, 1)}
 	if err := l.judge(ctx, former); err != nil {
 		l.undo(ctx, undo)
 		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, err
 	}
-	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", next.End, "token", entry.Token)
+	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", granted.End, "token", entry.Token)
 	return l, nil
 }
 

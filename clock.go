@@ -24,9 +24,10 @@ func (i Instant) IsZero() bool { return i.wall.IsZero() }
 // change it; a machine that was suspended meanwhile does, on Linux by
 // CLOCK_BOOTTIME, elsewhere as far as the wall clock shows it. In doubt it is
 // too long rather than too short.
-func (i Instant) Elapsed() time.Duration { return ReadInstant().sub(i) }
+func (i Instant) Elapsed() time.Duration { return ReadInstant().Since(i) }
 
-func (i Instant) sub(earlier Instant) time.Duration {
+// Since returns the time from earlier until i, as Elapsed does.
+func (i Instant) Since(earlier Instant) time.Duration {
 	elapsed := i.wall.Sub(earlier.wall)
 	if earlier.boot != 0 {
 		return max(elapsed, i.boot-earlier.boot)
@@ -46,7 +47,7 @@ func (s Stamp) offset(now Instant) (lo, hi time.Duration, ok bool) {
 	if s.At.IsZero() {
 		return 0, 0, false
 	}
-	jump := now.Wall().Sub(s.Received.Wall()) - now.sub(s.Received)
+	jump := now.Wall().Sub(s.Received.Wall()) - now.Since(s.Received)
 	if jump.Abs() > jumpTolerance {
 		return 0, 0, false
 	}

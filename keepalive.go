@@ -64,7 +64,7 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 		if stopped {
 			return
 		}
-		left := l.Remaining() - l.grace
+		left := l.Remaining() - l.asked.grace
 		if left <= 0 {
 			end(l.lostInTime())
 			return
@@ -100,7 +100,7 @@ func (l *Lease) lostInTime() error {
 // time for more.
 func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
 	for {
-		usable := max(0, l.Remaining()-l.grace)
+		usable := max(0, l.Remaining()-l.asked.grace)
 		sleep(ctx, max(minPause, time.Duration(float64(usable)/3*(0.9+0.2*rand.Float64()))))
 		for {
 			if ctx.Err() != nil {
@@ -114,7 +114,7 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
 				end(err)
 				return
 			}
-			l.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.name, "remaining", l.Remaining(), "reason", err)
+			l.asked.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.asked.name, "remaining", l.Remaining(), "reason", err)
 			sleep(ctx, min(retryDelay, l.Remaining()/10))
 		}
 	}
@@ -123,10 +123,10 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
 // renewOrAdopt renews the lease, or acquires it anew where Adopt allows that.
 func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	err := l.Renew(ctx)
-	if !l.Adopt || !errors.Is(err, errSuperseded) {
+	if !l.asked.Adopt || !errors.Is(err, errSuperseded) {
 		return err
 	}
-	adopted, err := l.grant(ctx, l.path, l.slot)
+	adopted, err := l.asked.grant(ctx, l.path, l.slot)
 	if errors.Is(err, ErrHeld) {
 		return l.lose(errors.Join(ErrLost, err))
 	}

@@ -13,10 +13,10 @@ import (
 // A Lease was granted to its holder, who may act on it as long as Remaining is
 // positive. It is safe for concurrent use.
 type Lease struct {
-	*request
-	path string
-	slot int
-	busy chan struct{} // holds one value while Renew or Release is at work
+	asked *request
+	path  string
+	slot  int
+	busy  chan struct{} // holds one value while Renew or Release is at work
 
 	mu     sync.Mutex // guards what is below
 	entry  Entry
@@ -31,7 +31,7 @@ var errReleased = fmt.Errorf("%w: it was released", ErrLost)
 func (l *Lease) Path() string { return l.path }
 
 // Holder returns the name under which the lease was granted.
-func (l *Lease) Holder() string { return l.name }
+func (l *Lease) Holder() string { return l.asked.name }
 
 // Slot returns the number of the slot, or -1 if the lease has none.
 func (l *Lease) Slot() int { return l.slot }
@@ -67,10 +67,10 @@ func (l *Lease) Remaining() time.Duration {
 }
 
 func (l *Lease) remaining() time.Duration {
-	if l.Now != nil {
-		return max(0, l.record.End.Sub(l.Now()))
+	if l.asked.Now != nil {
+		return max(0, l.record.End.Sub(l.asked.Now()))
 	}
-	total := l.record.End.Sub(l.entry.Stamp.At) - l.skew
+	total := l.record.End.Sub(l.entry.Stamp.At) - l.asked.skew
 	return max(0, total-l.entry.Stamp.Sent.Elapsed())
 }
 
@@ -113,7 +113,7 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	if left <= 0 {
 		return false, l.lose(fmt.Errorf("%w: it ended at %s", ErrLost, formatEnd(record.End)))
 	}
-	next := kazoo.NewRecord(l.name, l.storeNow(entry), l.duration)
+	next := kazoo.NewRecord(l.asked.name, l.storeNow(entry), l.asked.duration)
 	if next.End.Before(record.End) {
 		next.End = record.End // if the reply got lost, we would go on believing in the later end
 	}
@@ -121,16 +121,16 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if l.Now == nil {
+	if l.asked.Now == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
 	}
-	renewed, err := l.Store.Renew(ctx, entry, data, left)
+	renewed, err := l.asked.Store.Renew(ctx, entry, data, left)
 	switch {
 	case errors.Is(err, ErrLost):
 		why := l.explain(ctx)
-		if l.Adopt && errors.Is(why, errSuperseded) {
+		if l.asked.Adopt && errors.Is(why, errSuperseded) {
 			return false, why // the record still names the holder
 		}
 		return false, l.lose(why)
@@ -143,16 +143,16 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entry, l.record = renewed, next
-	l.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.name, "end", next.End, "token", renewed.Token)
-	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.sub(entry.Stamp.Sent)))
-	return l.Now == nil && jump.Abs() > l.skew, nil
+	l.asked.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.asked.name, "end", next.End, "token", renewed.Token)
+	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.Since(entry.Stamp.Sent)))
+	return l.asked.Now == nil && jump.Abs() > l.asked.skew, nil
 }
 
 // storeNow is the store's clock, carried forward from its last stamp, so that
 // a jump of this host's wall clock does not reach the record.
 func (l *Lease) storeNow(e Entry) time.Time {
-	if l.Now != nil {
-		return l.Now()
+	if l.asked.Now != nil {
+		return l.asked.Now()
 	}
 	return e.Stamp.At.Add(e.Stamp.Sent.Elapsed())
 }
@@ -162,13 +162,13 @@ func (l *Lease) lose(why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = why
-	l.log().Warn("lease lost", "path", l.path, "holder", l.name, "token", l.entry.Token, "reason", why)
+	l.asked.log().Warn("lease lost", "path", l.path, "holder", l.asked.name, "token", l.entry.Token, "reason", why)
 	return why
 }
 
 // explain finds out how the lease was lost. It returns an ErrLost.
 func (l *Lease) explain(ctx context.Context) error {
-	e, err := l.Store.Read(ctx, l.path)
+	e, err := l.asked.Store.Read(ctx, l.path)
 	if err != nil {
 		return fmt.Errorf("%w: another grant was made, or it was released", ErrLost)
 	}
@@ -178,7 +178,7 @@ func (l *Lease) explain(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrLost, err)
 	case rec == nil:
 		return fmt.Errorf("%w: its record was removed", ErrLost)
-	case rec.Holder != l.name:
+	case rec.Holder != l.asked.name:
 		return fmt.Errorf("%w: taken over by %q, until %s", ErrLost, rec.Holder, formatEnd(rec.End))
 	case rec.IsReleased():
 		return fmt.Errorf("%w: released by another process", ErrLost)
@@ -213,7 +213,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
-	switch err := l.Store.Release(ctx, entry, data); {
+	switch err := l.asked.Store.Release(ctx, entry, data); {
 	case errors.Is(err, ErrLost):
 		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.explain(ctx)))
 	case err != nil:
@@ -222,7 +222,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = errReleased
-	l.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.name, "token", entry.Token)
+	l.asked.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.asked.name, "token", entry.Token)
 	return nil
 }
 

@@ -17,18 +17,18 @@ type takeover struct {
 // holder's lease had ended by the store's clock, and this host's clock agrees
 // with the store's within the limit. If not it returns a *ClockSkewError.
 func (l *Lease) judge(ctx context.Context, former takeover) error {
-	if l.Now != nil {
+	if l.asked.Now != nil {
 		return nil
 	}
 	lo, hi, ok := l.entry.Stamp.offset(ReadInstant())
 	if l.entry.Stamp.At.Before(former.end) {
-		return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.skew, Until: former.end}
+		return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.asked.skew, Until: former.end}
 	}
 	for range 2 {
-		if ok && lo >= -l.skew && hi <= l.skew {
+		if ok && lo >= -l.asked.skew && hi <= l.asked.skew {
 			return nil
 		}
-		if ok && (lo > l.skew || hi < -l.skew) {
+		if ok && (lo > l.asked.skew || hi < -l.asked.skew) {
 			break
 		}
 		// The reply took too long to tell: measure again, by a write that
@@ -37,9 +37,9 @@ func (l *Lease) judge(ctx context.Context, former takeover) error {
 		if err != nil {
 			return err
 		}
-		again, err := l.Store.Renew(ctx, l.entry, data, l.remaining())
+		again, err := l.asked.Store.Renew(ctx, l.entry, data, l.remaining())
 		if err != nil {
-			return errors.Join(&ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.skew}, err)
+			return errors.Join(&ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.asked.skew}, err)
 		}
 		l.entry = again
 		newLo, newHi, newOK := again.Stamp.offset(ReadInstant())
@@ -49,10 +49,10 @@ func (l *Lease) judge(ctx context.Context, former takeover) error {
 			lo, hi, ok = newLo, newHi, newOK
 		}
 	}
-	if ok && lo >= -l.skew && hi <= l.skew {
+	if ok && lo >= -l.asked.skew && hi <= l.asked.skew {
 		return nil
 	}
-	return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.skew}
+	return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.asked.skew}
 }
 
 // undoTime bounds undo, which the caller waits for.
@@ -62,7 +62,7 @@ const undoTime = time.Second
 func (l *Lease) undo(ctx context.Context, former []byte) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := l.Store.Release(ctx, l.entry, former); err != nil {
-		l.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.name, "reason", err)
+	if err := l.asked.Store.Release(ctx, l.entry, former); err != nil {
+		l.asked.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.asked.name, "reason", err)
 	}
 }

@@ -38,14 +38,14 @@ type Status struct {
 	Holder    string        // if Held or Expired
 	End       time.Time     // if Held or Expired
 	Remaining time.Duration // until End, by this host's clock; 0 unless Held
-	Since     time.Time     // when the present grant was made, by the store's clock; zero without a record
-	Token     int64         // fencing token; 0 without a record
+	Since     time.Time     // if Held or Expired: when the grant was made, by the store's clock
+	Token     int64         // if Held or Expired: its fencing token
 	Reason    string        // if Unreadable or Newer: what is wrong
 }
 
 // describe tells what e says at the moment now.
 func describe(e Entry, slot int, now time.Time) Status {
-	s := Status{Path: e.Path, Slot: slot, Since: e.Since, Token: e.Token}
+	s := Status{Path: e.Path, Slot: slot}
 	rec, err := parseRecord(e)
 	var bad *RecordError
 	switch {
@@ -58,6 +58,7 @@ func describe(e Entry, slot int, now time.Time) Status {
 		s.State = Free
 	default:
 		s.State, s.Holder, s.End = Expired, rec.Holder, rec.End
+		s.Since, s.Token = e.Since, e.Token
 		if now.Before(rec.End) {
 			s.State, s.Remaining = Held, rec.End.Sub(now)
 		}

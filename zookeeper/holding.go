@@ -1,0 +1,164 @@
+package zookeeper
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+)
+
+// A holding is a grant of ours, known by its grant node.
+type holding struct {
+	store *Store
+	full  string
+	mark
+	ends  bool     // what is written is a release
+	wrote *session // in which the last write was made
+}
+
+// write sets the record to data, and checks the grant node or, to end the grant,
+// deletes it. Both fail if it is gone: if a later grant of ours was made, or
+// this one was released. The record's version tells whether kazoo has
+// replaced it, since kazoo's are always 0 and ours never.
+//
+// A write of unknown outcome is sent again, at the version found by then, so
+// that the times returned belong to the very commit that is there.
+func (h *holding) write(ctx context.Context, data []byte) (n node, sent, received leasehold.Instant, err error) {
+	var claim any = &zk.CheckVersionRequest{Path: h.full + "/" + h.grant, Version: -1}
+	if h.ends {
+		claim = &zk.DeleteRequest{Path: h.full + "/" + h.grant, Version: -1}
+	}
+	unknown := false
+	for {
+		sess, err := h.store.session(ctx)
+		if err != nil {
+			return n, sent, received, outcome(unknown, err)
+		}
+		if unknown {
+			done, err := h.look(ctx, sess, data)
+			if done || errors.Is(err, leasehold.ErrLost) {
+				return h.node, sent, received, err
+			}
+			if err != nil {
+				if ctx.Err() != nil {
+					return n, sent, received, outcome(unknown, err)
+				}
+				pause(ctx)
+				continue
+			}
+		}
+		if hook := h.store.beforeCommit; hook != nil {
+			hook()
+		}
+		sent = leasehold.ReadInstant()
+		results, err := call(ctx, sess, func(c *zk.Conn) ([]zk.MultiResponse, error) {
+			return c.Multi(claim, &zk.SetDataRequest{
+				Path: recordPath(h.full), Data: data, Version: h.node.stat.Version,
+			})
+		})
+		received = leasehold.ReadInstant()
+		switch {
+		case err == nil:
+			h.node, h.wrote = node{data, *results[1].Stat}, sess
+			return h.node, sent, received, nil
+		case errors.Is(err, zk.ErrNoNode) && !unknown:
+			return n, sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
+		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
+			unknown = true // an earlier write has arrived
+		case isDefinite(err):
+			return n, sent, received, explain(err, "write", h.full)
+		case ctx.Err() != nil:
+			return n, sent, received, outcome(true, err)
+		default:
+			unknown = true
+			pause(ctx)
+		}
+	}
+}
+
+// outcome returns err, as ErrOutcomeUnknown if something was sent.
+func outcome(unknown bool, err error) error {
+	if unknown {
+		return fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
+	}
+	return err
+}
+
+// look finds out where the grant stands after a write of unknown outcome. It
+// takes note of the record's version, and returns ErrLost if it is another
+// grant's. done means that the grant node is gone and the record is data: a
+// release has arrived.
+func (h *holding) look(ctx context.Context, sess *session, data []byte) (done bool, err error) {
+	if err := sess.sync(ctx, h.full); err != nil {
+		return false, err
+	}
+	below, err := sess.children(ctx, h.full)
+	if err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return false, err
+	}
+	n, err := sess.record(ctx, h.full)
+	if err != nil {
+		return false, err
+	}
+	if n == nil || n.stat.Czxid != h.node.stat.Czxid {
+		return false, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
+	}
+	if _, ok := below.withPrefix([]string{h.grant}); !ok {
+		if h.ends && bytes.Equal(n.data, data) {
+			return true, nil
+		}
+		return false, fmt.Errorf("%w: it was released", leasehold.ErrLost)
+	}
+	h.node.stat = n.stat
+	return false, nil
+}
+
+// confirm returns once a renewal can be relied on: no client of kazoo may be at
+// work that has read the old record, on a server that lags, and will replace
+// the new one. It returns ErrLost if one has.
+func (h *holding) confirm(ctx context.Context) error {
+	for {
+		sess, err := h.store.session(ctx)
+		if err != nil {
+			return err
+		}
+		sure, err := h.isSure(ctx, sess)
+		if sure || errors.Is(err, leasehold.ErrLost) || isDefinite(err) || ctx.Err() != nil {
+			return explain(err, "read", h.full)
+		}
+		pause(ctx)
+	}
+}
+
+func (h *holding) isSure(ctx context.Context, sess *session) (bool, error) {
+	if !sess.same(h.wrote) {
+		if err := sess.sync(ctx, h.full); err != nil {
+			return false, err
+		}
+	}
+	below, err := sess.children(ctx, h.full)
+	if errors.Is(err, zk.ErrNoNode) {
+		return false, fmt.Errorf("%w: the path was removed", leasehold.ErrLost)
+	}
+	if err != nil {
+		return false, err
+	}
+	if below.stat.Pzxid == h.node.stat.Czxid {
+		return true, nil // nothing was created or deleted since the grant
+	}
+	if len(below.locks) > 0 {
+		return false, nil
+	}
+	n, err := sess.record(ctx, h.full)
+	if err != nil {
+		return false, err
+	}
+	if n == nil || n.stat.Czxid != h.node.stat.Czxid {
+		return false, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
+	}
+	return true, nil
+}

@@ -1,0 +1,166 @@
+package zookeeper
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/kazoo"
+)
+
+// grantNode is what grant nodes are named; the rest of the name is the sequence
+// number that the server appends.
+var grantNode = regexp.MustCompile(`^grant-[0-9a-f]{16}-\d{10}$`)
+
+// newGrantPrefix returns the name of a new grant node, without its sequence
+// number. By it the grant is recognised if the reply is lost.
+func newGrantPrefix() string { return "grant-" + randomHex(8) + "-" }
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// A grantDetail is the data of a grant node: more about the holder than the
+// record can say, for people to read.
+type grantDetail struct {
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Program string    `json:"program"`
+	Since   time.Time `json:"since"`
+}
+
+// grantData never has arguments or environment, which can have secrets.
+func grantData() []byte {
+	host, _ := os.Hostname() // for people: empty if there is none
+	data, err := json.Marshal(grantDetail{
+		Host: host, PID: os.Getpid(), Program: filepath.Base(os.Args[0]),
+		Since: time.Now().UTC().Truncate(time.Second),
+	})
+	if err != nil {
+		panic(err) // a struct of plain fields
+	}
+	return data
+}
+
+// A node is a record's node as it was read.
+type node struct {
+	data []byte // never nil
+	stat zk.Stat
+}
+
+// A mark is the Private of an Entry: what a later write compares with.
+type mark struct {
+	grant string // name of the grant node; "" if the entry was only read
+	node  node
+}
+
+// children are the nodes below a lease path.
+type children struct {
+	record bool
+	locks  []string // contenders for kazoo's lock
+	grants []string
+	stat   *zk.Stat // of the lease path
+}
+
+func sortChildren(names []string, stat *zk.Stat) children {
+	c := children{stat: stat}
+	for _, name := range names {
+		switch _, isLock := kazoo.LockSequence(name); {
+		case isLock:
+			c.locks = append(c.locks, name)
+		case grantNode.MatchString(name):
+			c.grants = append(c.grants, name)
+		case name == kazoo.RecordName:
+			c.record = true
+		}
+	}
+	return c
+}
+
+// withPrefix returns the grant node whose name begins with one of prefixes.
+func (c children) withPrefix(prefixes []string) (name string, ok bool) {
+	for _, name := range c.grants {
+		for _, p := range prefixes {
+			if strings.HasPrefix(name, p) {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// created returns how many children the path has ever had, after which the
+// server names the next sequential one: cversion counts creations and
+// deletions (DataNode.copyStat, PrepRequestProcessor.pRequest2TxnCreate). ok
+// is false if the numbers make no sense.
+func (c children) created() (count int64, ok bool) {
+	sum := int64(c.stat.Cversion) + int64(c.stat.NumChildren)
+	return sum / 2, sum >= 0 && sum%2 == 0
+}
+
+// isLatest reports whether n is sure to be the record's node as it was when c
+// was read, though n was read before: nothing below the path has been created
+// or deleted since n was last written.
+func (c children) isLatest(n *node) bool {
+	if n == nil {
+		return !c.record
+	}
+	return c.record && c.stat.Pzxid <= n.stat.Mzxid
+}
+
+// predecessor returns the contender just ahead of own, "" if own holds the
+// lock; ok is false if own is not there.
+func (c children) predecessor(own string) (name string, ok bool) {
+	mine, _ := kazoo.LockSequence(own)
+	best := int64(0)
+	for _, lock := range c.locks {
+		if lock == own {
+			ok = true
+			continue
+		}
+		if seq, _ := kazoo.LockSequence(lock); seq < mine && (name == "" || seq > best) {
+			name, best = lock, seq
+		}
+	}
+	return name, ok
+}
+
+func recordPath(path string) string { return path + "/" + kazoo.RecordName }
+
+func sequenceName(prefix string, count int64) string { return fmt.Sprintf("%s%010d", prefix, count) }
+
+// entry returns what the client sees of a record's node, nil for none.
+func (s *Store) entry(path string, n *node) leasehold.Entry {
+	e := leasehold.Entry{Path: path}
+	if last := s.stamp.Load(); last != nil {
+		e.Stamp = *last
+	}
+	if n != nil {
+		e.Data, e.Token, e.Since = n.data, n.stat.Czxid, time.UnixMilli(n.stat.Ctime)
+		e.Private = mark{node: *n}
+	}
+	return e
+}
+
+// committed returns the Entry of a commit that this Store has made.
+func (s *Store) committed(path, grant string, n node, sent, received leasehold.Instant) leasehold.Entry {
+	stamp := leasehold.Stamp{
+		At: time.UnixMilli(n.stat.Mtime), Resolution: time.Millisecond,
+		Sent: sent, Received: received,
+	}
+	s.stamp.Store(&stamp)
+	e := s.entry(path, &n)
+	e.Stamp, e.Private = stamp, mark{grant: grant, node: n}
+	return e
+}

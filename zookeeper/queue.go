@@ -1,0 +1,174 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/kazoo"
+)
+
+// queue does what kazoo's clients do: it takes their lock on the lease path,
+// and commits together with the removal of its own lock node, so that the
+// commit fails if the lock is lost.
+func (u *update) queue(ctx context.Context, sess *session) (leasehold.Entry, error) {
+	var none leasehold.Entry
+	lock, err := u.lock(ctx, sess)
+	if err != nil {
+		return none, err
+	}
+	for {
+		// First the children, then the record: in the other order, or both at
+		// once, the record may be older than the lock.
+		below, err := sess.children(ctx, u.full)
+		if err != nil {
+			return none, u.withdraw(ctx, sess, lock, err)
+		}
+		if name, ok := below.withPrefix(u.prefixes()); ok {
+			e, err := u.recover(ctx, sess, name)
+			return e, u.withdraw(ctx, sess, lock, err)
+		}
+		ahead, ok := below.predecessor(lock)
+		if !ok {
+			return none, errAgain // the session had ended
+		}
+		record, err := u.recordInQueue(ctx, sess, ahead)
+		if err != nil {
+			return none, u.withdraw(ctx, sess, lock, err)
+		}
+		proposal, err := u.ask(record.node)
+		if err != nil {
+			return none, u.withdraw(ctx, sess, lock, err)
+		}
+		if ahead == "" {
+			return u.commitQueued(ctx, sess, lock, below, newCommit(record.node, proposal))
+		}
+		if err := u.waitBehind(ctx, sess, ahead, record.event); err != nil {
+			return none, u.withdraw(ctx, sess, lock, err)
+		}
+	}
+}
+
+// recordInQueue reads the record, with a watch if there is somebody to wait
+// for.
+func (u *update) recordInQueue(ctx context.Context, sess *session, ahead string) (watched, error) {
+	if ahead != "" {
+		return sess.watchRecord(ctx, u.full)
+	}
+	n, err := sess.record(ctx, u.full)
+	return watched{node: n}, err
+}
+
+// waitBehind returns when the contender ahead is gone, or the record may have
+// changed: if another has the lease by then, all who wait can go at once.
+func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan zk.Event) error {
+	gone, err := call(ctx, sess, func(c *zk.Conn) (<-chan zk.Event, error) {
+		_, _, event, err := c.GetW(u.below(ahead))
+		return event, err
+	})
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	select {
+	case <-gone:
+	case <-record:
+	case <-sess.over:
+		return errSessionOver
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrQueued, ctx.Err())
+	}
+	return nil
+}
+
+// commitQueued commits as the holder of kazoo's lock.
+func (u *update) commitQueued(ctx context.Context, sess *session, lock string, below children, c commit) (leasehold.Entry, error) {
+	c.ops = append(c.ops, &zk.DeleteRequest{Path: u.below(lock), Version: -1})
+	if !u.ends {
+		c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.FlagSequence))
+	}
+	e, err := u.commit(ctx, sess, u.replace(c, below))
+	if err != nil {
+		// Also when the outcome is unknown: without the lock node, what was
+		// sent can't be committed any more.
+		err = u.withdraw(ctx, sess, lock, err)
+	}
+	return e, err
+}
+
+// lock creates a lock node and returns its name.
+func (u *update) lock(ctx context.Context, sess *session) (string, error) {
+	prefix := kazoo.LockNode(randomHex(16))
+	var name string
+	err := u.store.insist(ctx, sess, func() error {
+		created, err := sess.conn.Create(u.below(prefix), []byte(u.holder), zk.FlagEphemeral|zk.FlagSequence, u.store.options.ACL)
+		name = created[strings.LastIndexByte(created, '/')+1:]
+		return err
+	}, func(own context.Context, err error) {
+		if err == nil {
+			u.remove(own, sess, name)
+		} else if !isDefinite(err) {
+			u.loseLock(own, sess, prefix)
+		}
+	})
+	if errors.Is(err, zk.ErrNoNode) {
+		return "", errAgain // the path was removed
+	}
+	return name, err
+}
+
+// withdraw removes the lock node and returns err.
+func (u *update) withdraw(ctx context.Context, sess *session, lock string, err error) error {
+	u.store.tidy(ctx, func(own context.Context) { u.remove(own, sess, lock) })
+	return err
+}
+
+// remove deletes a lock node; if it can't, it ends the session, which does it.
+func (u *update) remove(ctx context.Context, sess *session, lock string) {
+	for {
+		_, err := call(ctx, sess, func(c *zk.Conn) (struct{}, error) {
+			return struct{}{}, c.Delete(u.below(lock), -1)
+		})
+		if err == nil || errors.Is(err, zk.ErrNoNode) || sess.isOver() {
+			return
+		}
+		if isDefinite(err) || !pause(ctx) {
+			u.store.retire(sess)
+			return
+		}
+	}
+}
+
+// loseLock sees to it that a lock node, of which it is not known whether it was
+// created, does not stay: by the end of its session or, where that belongs to
+// somebody else, by its name.
+func (u *update) loseLock(ctx context.Context, sess *session, prefix string) {
+	if !u.store.borrowed {
+		u.store.retire(sess)
+		return
+	}
+	// The session has asked for the node before it asks for the children, so
+	// that one look, once there is an answer, is enough.
+	for {
+		if err := sess.sync(ctx, u.full); err == nil {
+			below, err := sess.children(ctx, u.full)
+			if err == nil || errors.Is(err, zk.ErrNoNode) {
+				for _, lock := range below.locks {
+					if strings.HasPrefix(lock, prefix) {
+						u.remove(ctx, sess, lock)
+					}
+				}
+				return
+			}
+		}
+		if sess.conn.SessionID() != sess.id || !pause(ctx) {
+			return
+		}
+	}
+}

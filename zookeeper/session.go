@@ -1,0 +1,275 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+)
+
+var (
+	// errSessionOver means that a session ended, or that what was asked of it
+	// may have been answered by another one.
+	errSessionOver = errors.New("session is over")
+
+	// errAgain means that an attempt was overtaken and is to be made anew.
+	errAgain = errors.New("overtaken")
+)
+
+// A session is one ZooKeeper session. All that it reads is in one order, and no
+// older than what it has read before. The client library would replace an
+// expired session by another behind its callers' backs, and forget what it had
+// seen; a session of ours ends there.
+type session struct {
+	conn  *zk.Conn
+	hosts string
+
+	// borrowed is a connection that belongs to somebody else, which goes on to
+	// other sessions; id is the one that this stands for.
+	borrowed bool
+	id       int64
+
+	over     chan struct{} // closed when the session has ended
+	overOnce sync.Once
+
+	mu       sync.Mutex
+	up       bool
+	changed  chan struct{} // closed and replaced when up changes
+	lastErr  error         // of the last attempt to connect
+	link     *link
+	lastDown time.Time
+}
+
+// open begins a session of our own. It returns at once; wait waits for it.
+func open(hosts []string, timeout time.Duration, logger *slog.Logger) (*session, error) {
+	s := &session{
+		hosts:    strings.Join(hosts, ","),
+		over:     make(chan struct{}),
+		changed:  make(chan struct{}),
+		lastDown: time.Now(),
+	}
+	ready := make(chan struct{}) // conn is set
+	conn, _, err := zk.Connect(hosts, timeout,
+		zk.WithHostProvider(&servers{}),
+		zk.WithDialer(func(network, host string, wait time.Duration) (net.Conn, error) {
+			return s.dial(network, host, min(wait, timeout/3), timeout/3)
+		}),
+		zk.WithEventCallback(func(e zk.Event) {
+			<-ready
+			s.observe(e)
+		}),
+		zk.WithLogger(debugLog{logger}),
+		zk.WithLogInfo(false),
+	)
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	close(ready)
+	return s, nil
+}
+
+// borrow returns the present session of a connection that the caller keeps.
+func borrow(conn *zk.Conn) *session {
+	return &session{conn: conn, hosts: conn.Server(), borrowed: true, id: conn.SessionID(), over: make(chan struct{}), up: true}
+}
+
+// same reports whether both are one session at the server.
+func (s *session) same(other *session) bool {
+	return s == other || s.borrowed && s.conn == other.conn && s.id == other.id
+}
+
+func (s *session) dial(network, host string, wait, handshake time.Duration) (net.Conn, error) {
+	if s.isOver() {
+		return nil, errSessionOver // else the library would begin another session
+	}
+	c, err := net.DialTimeout(network, host, wait)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastErr = err; err != nil {
+		return nil, err
+	}
+	s.link = &link{Conn: c, handshake: handshake}
+	return s.link, nil
+}
+
+func (s *session) observe(e zk.Event) {
+	if e.Type != zk.EventSession {
+		return
+	}
+	switch e.State {
+	case zk.StateHasSession:
+		s.mu.Lock()
+		s.link.established.Store(true)
+		s.setUp(true)
+		s.mu.Unlock()
+	case zk.StateExpired:
+		s.end()
+	case zk.StateDisconnected:
+		s.mu.Lock()
+		s.setUp(false)
+		s.mu.Unlock()
+	}
+}
+
+func (s *session) setUp(up bool) {
+	if s.up == up {
+		return
+	}
+	s.up, s.lastDown = up, time.Now()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *session) end() { s.overOnce.Do(func() { close(s.over) }) }
+
+func (s *session) isOver() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// close ends the session, at the server too if it can be reached: its lock
+// nodes are gone then.
+func (s *session) close() {
+	s.end()
+	s.conn.Close() // returns after a second at most
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil {
+		s.link.Close() // frees the library's goroutines
+	}
+}
+
+// wait returns when the session is connected. It returns errSessionOver if it
+// has ended, and ErrUnreachable when ctx ends first.
+func (s *session) wait(ctx context.Context) error {
+	for s.borrowed && s.conn.State() != zk.StateHasSession { // its events go to its owner
+		if !pause(ctx) {
+			return s.unreachable(ctx)
+		}
+		s.id = s.conn.SessionID()
+	}
+	for {
+		s.mu.Lock()
+		up, changed := s.up, s.changed
+		s.mu.Unlock()
+		if s.isOver() {
+			return errSessionOver
+		}
+		if up {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-s.over:
+		case <-ctx.Done():
+			return s.unreachable(ctx)
+		}
+	}
+}
+
+// note keeps err as the reason to give if the server does not come back.
+func (s *session) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastErr = err
+}
+
+// unreachable returns the error for a context that ended before the server
+// answered.
+func (s *session) unreachable(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	why := "no answer"
+	if !s.up {
+		why = "no session since " + s.lastDown.UTC().Format(time.RFC3339)
+	}
+	if s.lastErr != nil {
+		why += ": " + s.lastErr.Error()
+	}
+	return fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrUnreachable, s.hosts, why, ctx.Err())
+}
+
+// call asks the server in this session, and returns as soon as ctx ends.
+func call[T any](ctx context.Context, s *session, f func(*zk.Conn) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := f(s.conn)
+		answers <- answer{value, err}
+	}()
+	var none T
+	select {
+	case a := <-answers:
+		if s.borrowed && s.conn.SessionID() != s.id {
+			return none, errSessionOver
+		}
+		return a.value, a.err
+	case <-s.over:
+		return none, errSessionOver
+	case <-ctx.Done():
+		return none, s.unreachable(ctx)
+	}
+}
+
+// definite are the errors by which a server says that it did not do what it was
+// asked. After any other it may have.
+var definite = []error{
+	zk.ErrNoNode, zk.ErrNodeExists, zk.ErrBadVersion, zk.ErrNotEmpty, zk.ErrNoAuth,
+	zk.ErrInvalidACL, zk.ErrNoChildrenForEphemerals, zk.ErrBadArguments, zk.ErrAPIError,
+}
+
+func isDefinite(err error) bool {
+	for _, d := range definite {
+		if errors.Is(err, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOvertaken tells the errors by which the server says that what an attempt
+// had read is no longer so.
+func isOvertaken(err error) bool {
+	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) ||
+		errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNotEmpty)
+}
+
+// explain turns the client library's errors into ours; operation and path say
+// what was refused.
+func explain(err error, operation, path string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, zk.ErrNoAuth):
+		return fmt.Errorf("%w: ZooKeeper refuses to %s %q", leasehold.ErrPermission, operation, path)
+	case isDefinite(err):
+		return fmt.Errorf("%s %q: %w", operation, path, err)
+	}
+	return err
+}
+
+// debugLog passes the client library's log lines on.
+type debugLog struct{ *slog.Logger }
+
+func (l debugLog) Printf(format string, args ...any) {
+	l.Debug("zookeeper client: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,304 @@
+// Package zookeeper is the lease store on Apache ZooKeeper 3.6 or later. It
+// shares its leases with Python's kazoo (kazoo.recipe.lease).
+//
+// docs/protocol.md says what it does on the wire, and why.
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+)
+
+// ErrQueued means that a context ended while a client of kazoo held its lock on
+// the lease path, or others queued for it. Nothing was written.
+var ErrQueued = errors.New("still queued behind kazoo's lock")
+
+// Options are a Store's settings; nil means all defaults.
+type Options struct {
+	// SessionTimeout is proposed to the server, which may change it. After a
+	// crash of this process its lock node, if it had one, stays for as long.
+	// 0 means 10 s, which is kazoo's.
+	SessionTimeout time.Duration
+
+	// ACL is put on the nodes that the Store creates. nil means open to all,
+	// which is kazoo's.
+	ACL []zk.ACL
+
+	// Lag is by how much a follower may trail the leader: syncLimit ×
+	// tickTime of the servers' configuration, if that is more than 10 s. A
+	// renewal that is sent with less than this left until the lease's end
+	// takes a second look for a client of kazoo that is taking the lease
+	// over. 0 means 10 s.
+	Lag time.Duration
+
+	// Logger gets the client library's messages, at level Debug.
+	Logger *slog.Logger
+}
+
+const (
+	defaultTimeout = 10 * time.Second
+	defaultLag     = 10 * time.Second
+	minTimeout     = 100 * time.Millisecond
+)
+
+// A Store keeps leases on ZooKeeper. Open or New makes one.
+type Store struct {
+	address
+	options Options
+
+	// connect begins a session, or returns the one that a borrowed connection
+	// has now.
+	connect  func() (*session, error)
+	borrowed bool
+
+	mu      sync.Mutex
+	current *session
+	closed  bool
+
+	tidying sync.WaitGroup // what goes on after its caller's context has ended
+	stamp   atomic.Pointer[leasehold.Stamp]
+
+	beforeCommit func() // for tests
+}
+
+var _ leasehold.Store = (*Store)(nil)
+
+// Open connects to the ensemble at url, like
+//
+//	zk://a.example:2181,b.example,[::1]:2182/chroot
+//
+// The port is 2181 where there is none. All leases are below the chroot, which
+// is made along with the first of them. The option "?guard=off" makes every
+// grant take kazoo's queue, for servers whose count of children can't be
+// trusted: those before 3.6, and other servers that speak the protocol.
+//
+// It returns an [*leasehold.ArgumentError] for a bad url, and ErrUnreachable,
+// naming the hosts, if there is no session when ctx ends.
+func Open(ctx context.Context, url string, options *Options) (*Store, error) {
+	a, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(a, options)
+	if t := s.options.SessionTimeout; t < minTimeout {
+		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: "must be at least " + minTimeout.String()}
+	}
+	s.connect = func() (*session, error) { return open(a.hosts, s.options.SessionTimeout, s.options.Logger) }
+	if _, err := s.session(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// New returns a Store on a connection that the caller has, and that Close
+// leaves open. Prefer Open: on a foreign connection a Store can't tell a lost
+// session before it asks, and can't end one to be rid of a lock node.
+func New(conn *zk.Conn, options *Options) *Store {
+	s := newStore(address{}, options)
+	s.borrowed = true
+	s.connect = func() (*session, error) { return borrow(conn), nil }
+	return s
+}
+
+func newStore(a address, options *Options) *Store {
+	s := &Store{address: a}
+	if options != nil {
+		s.options = *options
+	}
+	if s.options.SessionTimeout == 0 {
+		s.options.SessionTimeout = defaultTimeout
+	}
+	if s.options.ACL == nil {
+		s.options.ACL = zk.WorldACL(zk.PermAll)
+	}
+	if s.options.Lag == 0 {
+		s.options.Lag = defaultLag
+	}
+	if s.options.Logger == nil {
+		s.options.Logger = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+// session returns a connected session. It returns ErrUnreachable when ctx ends
+// first.
+func (s *Store) session(ctx context.Context) (*session, error) {
+	for {
+		current, err := s.begin()
+		if err != nil {
+			return nil, err
+		}
+		err = current.wait(ctx)
+		if !errors.Is(err, errSessionOver) {
+			return current, err
+		}
+	}
+}
+
+func (s *Store) begin() (*session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.New("the store is closed")
+	}
+	if s.borrowed || s.current == nil || s.current.isOver() {
+		if s.current != nil && !s.borrowed {
+			s.retireLocked(s.current)
+		}
+		next, err := s.connect()
+		if err != nil {
+			return nil, fmt.Errorf("connect to ZooKeeper: %w", err)
+		}
+		s.current = next
+	}
+	return s.current, nil
+}
+
+// retire ends a session, unless it is borrowed.
+func (s *Store) retire(old *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retireLocked(old)
+}
+
+func (s *Store) retireLocked(old *session) {
+	old.end()
+	if !s.borrowed {
+		s.tidying.Go(old.close)
+	}
+}
+
+// tidyTime bounds what is tidied up after a caller's context has ended, and
+// tidyWait how long the caller waits for that.
+const (
+	tidyTime = 5 * time.Second
+	tidyWait = 200 * time.Millisecond
+)
+
+// tidy runs f with a context of its own. It returns when f has, or a little
+// after ctx has ended.
+func (s *Store) tidy(ctx context.Context, f func(ctx context.Context)) {
+	done := make(chan struct{})
+	s.tidying.Go(func() {
+		defer close(done)
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		defer cancel()
+		f(own)
+	})
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+	case <-time.After(tidyWait):
+	}
+}
+
+// insist calls f, which must not be forgotten halfway, and returns its error.
+// If ctx or the session ends first, or the connection is lost, clean is called
+// in the background once f has returned, with f's error.
+func (s *Store) insist(ctx context.Context, sess *session, f func() error, clean func(own context.Context, err error)) error {
+	var (
+		mu        sync.Mutex
+		abandoned bool
+		done      = make(chan error, 1)
+	)
+	s.tidying.Go(func() {
+		err := f()
+		mu.Lock()
+		heard := !abandoned
+		if heard {
+			done <- err
+		}
+		mu.Unlock()
+		if heard && (err == nil || isDefinite(err)) {
+			return
+		}
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		defer cancel()
+		clean(own, err)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	case <-sess.over:
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	select {
+	case err := <-done: // in the nick of time
+		return err
+	default:
+		abandoned = true
+	}
+	if ctx.Err() != nil {
+		return sess.unreachable(ctx)
+	}
+	return errSessionOver
+}
+
+// retry calls f with a connected session until it fails otherwise than by the
+// loss of the connection, or ctx ends.
+func retry[T any](ctx context.Context, s *Store, f func(*session) (T, error)) (T, error) {
+	for {
+		var none T
+		sess, err := s.session(ctx)
+		if err != nil {
+			return none, err
+		}
+		v, err := f(sess)
+		if err == nil || isDefinite(err) || ctx.Err() != nil {
+			return v, err
+		}
+		sess.note(err)
+		if !pause(ctx) {
+			return none, sess.unreachable(ctx)
+		}
+	}
+}
+
+// pause waits a moment before another attempt on a broken connection; the
+// library may not have noticed yet. It reports false when ctx has ended.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(20 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Close ends the session, unless the connection is borrowed, after waiting up
+// to 5 s for what is still to be tidied up. Leases are not released.
+func (s *Store) Close() error {
+	tidied := make(chan struct{})
+	go func() {
+		s.tidying.Wait()
+		close(tidied)
+	}()
+	select {
+	case <-tidied:
+	case <-time.After(tidyTime):
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && !s.closed && !s.borrowed {
+		s.current.close()
+	}
+	s.closed = true
+	return nil
+}

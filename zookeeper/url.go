@@ -1,0 +1,86 @@
+package zookeeper
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"leasehold.example/leasehold"
+)
+
+const (
+	scheme      = "zk://"
+	defaultPort = "2181"
+)
+
+// An address is what a store's URL says.
+type address struct {
+	hosts    []string // host:port
+	chroot   string   // "" or like "/apps/leases"
+	guardOff bool
+}
+
+// parseURL reads zk://host:port,host:port/chroot?guard=off. Package net/url
+// takes no list of hosts.
+func parseURL(raw string) (address, error) {
+	bad := func(format string, args ...any) (address, error) {
+		return address{}, &leasehold.ArgumentError{
+			Name: "store URL", Value: raw,
+			Want: fmt.Sprintf(format, args...) + "; want zk://host:port,host:port/chroot",
+		}
+	}
+	rest, ok := strings.CutPrefix(raw, scheme)
+	if !ok {
+		return bad("it does not begin with %s", scheme)
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	hosts, chroot, _ := strings.Cut(rest, "/")
+	if strings.Contains(hosts, "@") {
+		return bad("it can't have a user")
+	}
+	var a address
+	for host := range strings.SplitSeq(hosts, ",") {
+		hostPort, err := withPort(host)
+		if err != nil {
+			return bad("host %q %v", host, err)
+		}
+		a.hosts = append(a.hosts, hostPort)
+	}
+	if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" {
+		a.chroot = "/" + chroot
+		if err := leasehold.CheckPath(a.chroot); err != nil {
+			return bad("its chroot is no %v", err)
+		}
+	}
+	options, err := url.ParseQuery(query)
+	if err != nil {
+		return bad("%v", err)
+	}
+	for name, values := range options {
+		if name != "guard" || len(values) != 1 || values[0] != "on" && values[0] != "off" {
+			return bad("it has the option %q, and the only one is guard=on or guard=off", name)
+		}
+		a.guardOff = values[0] == "off"
+	}
+	return a, nil
+}
+
+// withPort returns host:port, with the default port where there is none.
+func withPort(host string) (string, error) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), defaultPort
+		if strings.Contains(name, ":") && !strings.HasPrefix(host, "[") {
+			return "", fmt.Errorf("is an IPv6 address without brackets, or has too many colons")
+		}
+	}
+	if name == "" || strings.ContainsAny(name, " []\t") {
+		return "", fmt.Errorf("is not a host")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("has the port %q, want 1 to 65535", port)
+	}
+	return net.JoinHostPort(name, port), nil
+}
