@@ -94,7 +94,8 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	}
 	s.connect = func() (*session, error) { return open(a.hosts, s.options.SessionTimeout, s.options.Logger) }
 	if _, err := s.session(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		go s.Close() // takes a second when no server answers
+		return nil, err
 	}
 	return s, nil
 }

@@ -1,0 +1,391 @@
+package zookeeper_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/kazootest"
+	"leasehold.example/leasehold/internal/zktest"
+	"leasehold.example/leasehold/zookeeper"
+)
+
+// quick is a session that notices soon that its server is silent.
+var quick = &zookeeper.Options{SessionTimeout: 3 * time.Second}
+
+// The reply to a write is lost: before the server has seen it, after it has
+// carried it out, and with the write arriving long after.
+func TestLostReplies(t *testing.T) {
+	t.Parallel()
+	type setting struct {
+		store *zookeeper.Store // whose link will break
+		path  string
+		lease *leasehold.Lease // of host-a, by that store
+	}
+	grant := func(t *testing.T, on *setting) (err error) {
+		on.lease, err = client(on.store, "host-a").TryAcquire(t.Context(), on.path, time.Minute)
+		return err
+	}
+	hold := func(t *testing.T, on *setting) { on.lease = acquire(t, on.store, "host-a", on.path) }
+	writes := []struct {
+		name    string
+		prepare func(t *testing.T, on *setting)
+		do      func(t *testing.T, on *setting) error
+		want    leasehold.State // afterwards
+	}{
+		{"grant on a new path", func(*testing.T, *setting) {}, grant, leasehold.Held},
+		{"grant", func(t *testing.T, on *setting) {
+			expire(t, zktest.Conn(t, zktest.Shared(t).Addr()), on.path, "host-p")
+		}, grant, leasehold.Held},
+		{"grant to the same holder", hold, grant, leasehold.Held},
+		{"renew", hold, func(t *testing.T, on *setting) error { return on.lease.Renew(t.Context()) }, leasehold.Held},
+		{"release", hold, func(t *testing.T, on *setting) error { return on.lease.Release(t.Context()) }, leasehold.Free},
+		{"release by another process", hold, func(t *testing.T, on *setting) error {
+			return client(on.store, "host-a").Release(t.Context(), on.path)
+		}, leasehold.Free},
+	}
+	losses := map[string]func(t *testing.T, p *zktest.Proxy){
+		"before": func(t *testing.T, p *zktest.Proxy) {
+			p.HoldRequests(true)
+			go func() {
+				<-p.Held()
+				p.Cut()
+				p.HoldRequests(false)
+				p.Restore()
+			}()
+		},
+		"after": func(t *testing.T, p *zktest.Proxy) {
+			p.DropReplies(true)
+			go func() {
+				<-p.Dropped()
+				time.Sleep(20 * time.Millisecond) // more replies than one may be on their way
+				p.DropReplies(false)
+			}()
+		},
+		"late": func(t *testing.T, p *zktest.Proxy) {
+			p.HoldRequests(true)
+			go func() {
+				<-p.Held()
+				p.Strand()
+				p.HoldRequests(false)
+				time.AfterFunc(300*time.Millisecond, p.Deliver)
+			}()
+		},
+	}
+	for _, w := range writes {
+		for when, lose := range losses {
+			t.Run(w.name+"/"+when, func(t *testing.T) {
+				t.Parallel()
+				server := zktest.Shared(t)
+				proxy := zktest.NewProxy(t, server.Addr())
+				on := &setting{store: openWith(t, proxy.Addr(), quick), path: freshPath(t)}
+				w.prepare(t, on)
+				var once sync.Once
+				on.store.BeforeCommit(func() { once.Do(func() { lose(t, proxy) }) })
+				began := time.Now()
+				if err := w.do(t, on); err != nil {
+					t.Fatalf("got %v after %s, want it done", err, time.Since(began))
+				}
+				time.Sleep(400 * time.Millisecond) // for what is late
+				got, err := client(open(t, server.Addr()), "observer").Status(t.Context(), on.path)
+				if err != nil || got.State != w.want || got.State == leasehold.Held && got.Holder != "host-a" {
+					t.Errorf("got %s by %q, %v, want %s", got.State, got.Holder, err, w.want)
+				}
+				if w.want == leasehold.Held {
+					if err := on.lease.Renew(t.Context()); err != nil {
+						t.Errorf("renew afterwards: %v", err)
+					}
+				}
+				wantNoDebris(t, zktest.Conn(t, server.Addr()), on.path)
+			})
+		}
+	}
+}
+
+// A context that ends while a commit is under way: the outcome is unknown, and
+// what was granted to nobody is taken back.
+func TestAbandonedGrantIsUndone(t *testing.T) {
+	t.Parallel()
+	for _, former := range []string{"", "host-p", "host-a"} {
+		t.Run("former holder "+former, func(t *testing.T) {
+			t.Parallel()
+			server := zktest.Shared(t)
+			proxy := zktest.NewProxy(t, server.Addr())
+			conn := zktest.Conn(t, server.Addr())
+			path := freshPath(t)
+			before := ""
+			switch former {
+			case "host-p":
+				expire(t, conn, path, former)
+				before, _ = read(t, conn, path)
+			case "host-a":
+				acquire(t, open(t, server.Addr()), former, path)
+				before, _ = read(t, conn, path)
+			}
+			s := openWith(t, proxy.Addr(), quick)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s.BeforeCommit(func() {
+				proxy.DropReplies(true)
+				go func() {
+					<-proxy.Dropped()
+					cancel()
+					time.Sleep(50 * time.Millisecond)
+					proxy.DropReplies(false)
+				}()
+			})
+			_, err := client(s, "host-a").TryAcquire(ctx, path, 2*time.Minute)
+			if !errors.Is(err, leasehold.ErrOutcomeUnknown) || !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want ErrOutcomeUnknown and context.Canceled", err)
+			}
+			s.Close() // waits for it
+			after, _ := read(t, conn, path)
+			if before == "" {
+				before = recordOf(t, "host-a", time.Unix(0, 0))
+			}
+			if after != before {
+				t.Errorf("got the record %s, want what was there before, %s", after, before)
+			}
+			wantNoDebris(t, conn, path)
+		})
+	}
+}
+
+// Every call ends soon after its context, whatever the server does, and leaves
+// nothing behind once the server is back.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	faults := map[string]struct {
+		on, off func(*zktest.Server, *zktest.Proxy)
+	}{
+		"stopped":  {func(s *zktest.Server, _ *zktest.Proxy) { s.Pause() }, func(s *zktest.Server, _ *zktest.Proxy) { s.Resume() }},
+		"mute":     {func(_ *zktest.Server, p *zktest.Proxy) { p.Mute(true) }, func(_ *zktest.Server, p *zktest.Proxy) { p.Mute(false) }},
+		"cut off":  {func(_ *zktest.Server, p *zktest.Proxy) { p.Cut() }, func(_ *zktest.Server, p *zktest.Proxy) { p.Restore() }},
+		"deaf":     {func(_ *zktest.Server, p *zktest.Proxy) { p.HoldRequests(true) }, func(_ *zktest.Server, p *zktest.Proxy) { p.HoldRequests(false) }},
+		"no reply": {func(_ *zktest.Server, p *zktest.Proxy) { p.DropReplies(true) }, func(_ *zktest.Server, p *zktest.Proxy) { p.DropReplies(false) }},
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := zktest.Start(t)
+			conn := zktest.Conn(t, server.Addr())
+			proxy := zktest.NewProxy(t, server.Addr())
+			s := openWith(t, proxy.Addr(), quick)
+			expire(t, conn, "/expired", "host-p")
+			expire(t, conn, "/queued", "host-p")
+			create(t, conn, "/queued"+lockNode+"0000000000", "")
+			held := acquire(t, s, "host-a", "/held")
+			calls := map[string]func(ctx context.Context) error{
+				"read":  func(ctx context.Context) error { _, err := s.Read(ctx, "/held"); return err },
+				"watch": func(ctx context.Context) error { _, _, err := s.Watch(ctx, "/held"); return err },
+				"list":  func(ctx context.Context) error { _, err := s.List(ctx, "/"); return err },
+				"grant": func(ctx context.Context) error {
+					_, err := client(s, "a").TryAcquire(ctx, "/expired", time.Hour)
+					return err
+				},
+				"queue": func(ctx context.Context) error {
+					_, err := client(s, "a").TryAcquire(ctx, "/queued", time.Hour)
+					return err
+				},
+				"new": func(ctx context.Context) error {
+					_, err := client(s, "a").TryAcquire(ctx, "/new/path", time.Hour)
+					return err
+				},
+				"renew":   func(ctx context.Context) error { return held.Renew(ctx) },
+				"release": func(ctx context.Context) error { return client(s, "host-a").Release(ctx, "/held") },
+				"acquire": func(ctx context.Context) error { _, err := client(s, "b").Acquire(ctx, "/held", time.Hour); return err },
+				"open": func(ctx context.Context) error {
+					s, err := zookeeper.Open(ctx, "zk://"+proxy.Addr(), quick)
+					if err == nil {
+						s.Close()
+					}
+					return err
+				},
+			}
+			fault.on(server, proxy)
+			var wg sync.WaitGroup
+			for name, call := range calls {
+				wg.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+					defer cancel()
+					err := call(ctx)
+					<-ctx.Done()
+					deadline, _ := ctx.Deadline()
+					if late := time.Since(deadline); late > time.Second {
+						t.Errorf("%s returned %s after its context's end", name, late)
+					} else {
+						t.Logf("%s: %s after the end: %v", name, late.Round(time.Millisecond), err)
+					}
+					if err == nil {
+						t.Errorf("%s: got no error", name)
+					}
+				})
+			}
+			wg.Wait()
+			fault.off(server, proxy)
+			if err := conn.Delete("/queued"+lockNode+"0000000000", -1); err != nil {
+				t.Error(err)
+			}
+			for _, path := range []string{"/held", "/expired", "/queued", "/new/path"} {
+				wantNoDebris(t, conn, path)
+			}
+			// and it works again
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if _, err := client(s, "c").TryAcquire(ctx, "/other", time.Minute); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// A store that is opened and closed leaves no goroutine and no connection.
+func TestNoGoroutineStays(t *testing.T) { // not in parallel
+	server := zktest.Start(t)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		s := openWith(t, server.Addr(), nil)
+		acquire(t, s, "host-a", "/x")
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		client(s, "host-b").Acquire(ctx, "/x", time.Minute)
+		cancel()
+		s.Close()
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before+2 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stacks := make([]byte, 1<<20)
+	t.Errorf("got %d goroutines, want about %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+}
+
+// An expired session is left for good, and what it was doing goes on in a new
+// one.
+func TestSessionExpires(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	s := openWith(t, proxy.Addr(), &zookeeper.Options{SessionTimeout: time.Second})
+	lease := acquire(t, s, "host-a", "/x")
+	_, changed, err := s.Watch(t.Context(), "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy.Cut()
+	time.Sleep(2500 * time.Millisecond)
+	proxy.Restore()
+	if err := lease.Renew(t.Context()); err != nil {
+		t.Errorf("renew in a new session: %v", err)
+	}
+	select {
+	case <-changed:
+	case <-time.After(10 * time.Second):
+		t.Error("a watch of the old session was never told")
+	}
+}
+
+func TestOpenNothing(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for _, hosts := range []string{silent.Addr().String(), closed.Addr().String(), "no-such-host.invalid", "[::1]:1", silent.Addr().String() + "," + closed.Addr().String()} {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_, err := zookeeper.Open(ctx, "zk://"+hosts, nil)
+		late, _ := ctx.Deadline()
+		if since := time.Since(late); since > time.Second {
+			t.Errorf("%s: returned %s after the context's end", hosts, since)
+		}
+		if !errors.Is(err, leasehold.ErrUnreachable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v, want ErrUnreachable", hosts, err)
+		}
+		for host := range strings.SplitSeq(hosts, ",") {
+			if err == nil || !strings.Contains(err.Error(), host) {
+				t.Errorf("got %v, want it to name %s", err, host)
+			}
+		}
+		t.Log(err)
+	}
+}
+
+// Twenty wait behind kazoo's lock; once kazoo has the lease, all know at once.
+func TestWaitersLeaveTogether(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	python := kazootest.Start(t, server.Addr())
+	conn := zktest.Conn(t, server.Addr())
+	path := freshPath(t)
+	expire(t, conn, path, "host-p")
+	stalled, err := python.Stall(kazootest.UnlockStep, path, "host-k", time.Hour, time.Now().Add(-2*time.Hour)) // ends in the past
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error)
+	for i := range 20 {
+		s := open(t, server.Addr())
+		go func() {
+			_, err := client(s, "waiter-"+string(rune('a'+i))).TryAcquire(t.Context(), path, time.Minute)
+			errs <- err
+		}()
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		names, _, err := conn.Children(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(names) == 1+1+20 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %d nodes, want the record, kazoo's lock and 20 waiters", len(names))
+		}
+	}
+	if _, err := conn.Set(path+"/lease_holder", []byte(recordOf(t, "host-k", time.Now().Add(time.Hour))), -1); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // though kazoo still has its lock
+		if err := <-errs; !errors.Is(err, leasehold.ErrHeld) {
+			t.Errorf("got %v, want a denial", err)
+		}
+	}
+	if _, err := stalled.Resume(); err != nil {
+		t.Error(err)
+	}
+	wantNoDebris(t, conn, path)
+}
+
+func TestQueuedUntilTheContextEnds(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	conn := zktest.Conn(t, server.Addr())
+	path := freshPath(t)
+	expire(t, conn, path, "host-p")
+	create(t, conn, path+lockNode+"0000000000", "")
+	s := open(t, server.Addr())
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := client(s, "host-a").TryAcquire(ctx, path, time.Minute)
+	if !errors.Is(err, zookeeper.ErrQueued) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want ErrQueued", err)
+	}
+	names, _, err := conn.Children(path)
+	if err != nil || len(names) != 2 {
+		t.Errorf("got %q, %v, want the record and the other's lock node only", names, err)
+	}
+}
