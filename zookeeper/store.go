@@ -138,6 +138,9 @@ func (s *Store) session(ctx context.Context) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
+		if ctx.Err() != nil {
+			return nil, current.unreachable(ctx)
+		}
 		err = current.wait(ctx)
 		if !errors.Is(err, errSessionOver) {
 			return current, err

@@ -13,26 +13,27 @@ import (
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/kazoo"
-	_ "leasehold.example/leasehold/leasetest"
+	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/zookeeper"
 )
 
 func TestMain(m *testing.M) { zktest.Main(m) }
 
-func xTestStore(t *testing.T) {
-	_ = (func(func(t *testing.T) leasehold.Store) {})
-	_ = (func(t *testing.T) leasehold.Store {
-		return open(t, zktest.Shared(t).Addr()+freshPath(t))
+func TestStore(t *testing.T) {
+	address := zktest.Shared(t).Addr() + freshPath(t)
+	leasetest.RunStore(t, func(t *testing.T) leasehold.Store { return open(t, address) })
+}
+
+func TestStoreOnBorrowedConnection(t *testing.T) {
+	address := zktest.Shared(t).Addr()
+	leasetest.RunStore(t, func(t *testing.T) leasehold.Store {
+		return zookeeper.New(zktest.Conn(t, address), nil)
 	})
 }
 
-func xTestStoreOnBorrowedConnection(t *testing.T) {
-	_ = (func(func(t *testing.T) leasehold.Store) {})
-	_ = (func(t *testing.T) leasehold.Store {
-		s := zookeeper.New(zktest.Conn(t, zktest.Start(t).Addr()), nil)
-		t.Cleanup(func() { s.Close() })
-		return s
-	})
+func TestStoreWithoutGuard(t *testing.T) {
+	address := zktest.Shared(t).Addr() + freshPath(t) + "?guard=off"
+	leasetest.RunStore(t, func(t *testing.T) leasehold.Store { return open(t, address) })
 }
 
 var paths atomic.Int64

@@ -1,0 +1,55 @@
+package zookeeper_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/zookeeper"
+)
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+	good := []struct {
+		url    string
+		hosts  []string
+		chroot string
+		off    bool
+	}{
+		{"zk://a", []string{"a:2181"}, "", false},
+		{"zk://a/", []string{"a:2181"}, "", false},
+		{"zk://a:2182,b.example,[::1]:2183,[fe80::1%eth0]/apps/leases/", []string{"a:2182", "b.example:2181", "[::1]:2183", "[fe80::1%eth0]:2181"}, "/apps/leases", false},
+		{"zk://127.0.0.1:1/x?guard=off", []string{"127.0.0.1:1"}, "/x", true},
+		{"zk://a?guard=on", []string{"a:2181"}, "", false},
+	}
+	for _, test := range good {
+		hosts, chroot, off, err := zookeeper.ParseURL(test.url)
+		if err != nil || !slices.Equal(hosts, test.hosts) || chroot != test.chroot || off != test.off {
+			t.Errorf("%s: got %q, %q, %v, %v", test.url, hosts, chroot, off, err)
+		}
+	}
+	for _, url := range []string{
+		"", "a:2181", "zk:", "zk://", "zk:///x", "zk://a,,b", "zk://a:0", "zk://a:65536", "zk://a:x", "zk://a:", "zk://::1",
+		"zk://user:pw@a", "zk://a b", "http://a", "zk://a//x", "zk://a/../x", "zk://a/zookeeper", "zk://a/lease_holder",
+		"zk://a?guard=maybe", "zk://a?guard=off&guard=on", "zk://a?x=y", "zk://a/%?%zz",
+	} {
+		var bad *leasehold.ArgumentError
+		if _, _, _, err := zookeeper.ParseURL(url); !errors.As(err, &bad) || bad.Value != url {
+			t.Errorf("%q: got %v, want an *ArgumentError that names it", url, err)
+		}
+	}
+}
+
+func FuzzURL(f *testing.F) {
+	f.Add("zk://a:2182,b.example,[::1]:2183/apps/leases/?guard=off")
+	f.Fuzz(func(t *testing.T, url string) {
+		hosts, chroot, _, err := zookeeper.ParseURL(url)
+		if err != nil {
+			return
+		}
+		if len(hosts) == 0 || chroot != "" && leasehold.CheckPath(chroot) != nil {
+			t.Errorf("%q: got hosts %q and chroot %q", url, hosts, chroot)
+		}
+	})
+}
