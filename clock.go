@@ -22,8 +22,7 @@ func (i Instant) IsZero() bool { return i.wall.IsZero() }
 
 // Elapsed returns the time from i until now. A wall clock that jumps does not
 // change it; a machine that was suspended meanwhile does, on Linux by
-// CLOCK_BOOTTIME, elsewhere as far as the wall clock shows it. In doubt it is
-// too long rather than too short.
+// CLOCK_BOOTTIME, elsewhere as far as the wall clock shows it.
 func (i Instant) Elapsed() time.Duration { return ReadInstant().Since(i) }
 
 // Since returns the time from earlier until i, as Elapsed does.
@@ -47,7 +46,11 @@ func (s Stamp) offset(now Instant) (lo, hi time.Duration, ok bool) {
 	if s.At.IsZero() {
 		return 0, 0, false
 	}
-	jump := now.Wall().Sub(s.Received.Wall()) - now.Since(s.Received)
+	steady := now.Since(s.Received)
+	if s.Received.boot == 0 {
+		steady = now.wall.Sub(s.Received.wall) // Since would follow the jump
+	}
+	jump := now.Wall().Sub(s.Received.Wall()) - steady
 	if jump.Abs() > jumpTolerance {
 		return 0, 0, false
 	}

@@ -19,6 +19,9 @@ func LockNode(unique string) string { return unique + "__lock__" }
 
 // LockSequence returns the sequence number of a contender for kazoo's lock; ok
 // is false if name is not one. The contender with the lowest holds the lock.
+//
+// It is negative once the server's 32-bit counter has overflowed, and kazoo,
+// which compares the text, then excludes nobody: don't queue there.
 func LockSequence(name string) (seq int64, ok bool) {
 	m := lockName.FindStringSubmatch(name)
 	if m == nil {

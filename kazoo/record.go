@@ -94,7 +94,9 @@ func appendPythonString(b []byte, s string) []byte {
 
 // Parse reads a record. It reads what kazoo reads, except for a few things
 // that no writer of records makes (a version of true or 1.0, NaN, non-ASCII
-// digits, lone surrogates): those are errors too, and so never a free lease.
+// digits, lone surrogates, a holder that is no string, values nested hundreds
+// deep): those are errors too, and so never a free lease. What kazoo fails to
+// read is always an error.
 //
 // A record of another version is no error, whatever else is in it.
 // Keys match exactly, the last of equal keys counts, unknown ones are ignored.
@@ -111,6 +113,9 @@ func Parse(data []byte) (Record, error) {
 	}
 	if fields == nil {
 		return Record{}, errors.New("not a JSON object: null")
+	}
+	if err := checkLimits(data); err != nil {
+		return Record{}, err
 	}
 	version, err := parseVersion(fields["version"])
 	if err != nil {

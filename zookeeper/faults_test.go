@@ -324,6 +324,32 @@ func TestOpenNothing(t *testing.T) {
 	}
 }
 
+// A server that accepts connections and says nothing holds nobody up for long
+// while there is another. The client library alone would wait 20 s here.
+func TestMuteServerIsLeft(t *testing.T) {
+	t.Parallel()
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	both := mute.Addr().String() + "," + zktest.Shared(t).Addr()
+	var wg sync.WaitGroup
+	for range 8 { // the order of the servers is random
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+			defer cancel()
+			s, err := zookeeper.Open(ctx, "zk://"+both, quick)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.Close()
+		})
+	}
+	wg.Wait()
+}
+
 // Twenty wait behind kazoo's lock; once kazoo has the lease, all know at once.
 func TestWaitersLeaveTogether(t *testing.T) {
 	t.Parallel()
@@ -336,11 +362,13 @@ func TestWaitersLeaveTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	errs := make(chan error)
 	for i := range 20 {
 		s := open(t, server.Addr())
 		go func() {
-			_, err := client(s, "waiter-"+string(rune('a'+i))).TryAcquire(t.Context(), path, time.Minute)
+			_, err := client(s, "waiter-"+string(rune('a'+i))).TryAcquire(ctx, path, time.Minute)
 			errs <- err
 		}()
 	}

@@ -1,6 +1,7 @@
 package zookeeper_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -136,13 +137,15 @@ func TestKazooStalled(t *testing.T) {
 			}
 			outcome := make(chan error, 1)
 			go func() {
-				_, err := client(s, "host-a").TryAcquire(t.Context(), path, time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				_, err := client(s, "host-a").TryAcquire(ctx, path, time.Minute)
 				outcome <- err
 			}()
 			if step != kazootest.UnlockStep { // with the record there, we need not wait
 				select {
 				case err := <-outcome:
-					t.Errorf("got %v while kazoo held its lock, want to wait", err)
+					t.Fatalf("got %v while kazoo held its lock, want to wait", err)
 				case <-time.After(200 * time.Millisecond):
 				}
 			} else if err := <-outcome; !errors.Is(err, leasehold.ErrHeld) {

@@ -44,7 +44,7 @@ func TestLateRenewal(t *testing.T) {
 			go func() { renewed <- lease.Renew(t.Context()) }()
 			select {
 			case err := <-renewed:
-				t.Errorf("got %v while kazoo was at work, want to wait", err)
+				t.Fatalf("got %v while kazoo was at work, want to wait", err)
 			case <-time.After(300 * time.Millisecond):
 			}
 			if _, err := stalled.Resume(); err != nil {
