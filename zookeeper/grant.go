@@ -33,7 +33,7 @@ func unwrapRefusal(err error) error {
 func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, left time.Duration) (leasehold.Entry, error) {
 	from := leasehold.ReadInstant()
 	h := holding{store: s, full: s.chroot + held.Path, mark: held.Private.(mark)}
-	n, sent, received, err := h.write(ctx, data)
+	_, sent, received, err := h.write(ctx, data)
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
@@ -42,7 +42,7 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, le
 			return leasehold.Entry{}, err
 		}
 	}
-	return s.committed(held.Path, h.grant, n, sent, received), nil
+	return s.committed(held.Path, h.mark, sent, received), nil
 }
 
 // Release is one request and one transaction for an Entry from Grant or Renew.

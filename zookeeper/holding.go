@@ -54,6 +54,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		if hook := h.store.beforeCommit; hook != nil {
 			hook()
 		}
+		h.tried.add(data)
 		sent = leasehold.ReadInstant()
 		results, err := call(ctx, sess, func(c *zk.Conn) ([]zk.MultiResponse, error) {
 			return c.Multi(claim, &zk.SetDataRequest{
@@ -63,6 +64,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		received = leasehold.ReadInstant()
 		switch {
 		case err == nil:
+			h.tried.settle(data)
 			h.node, h.wrote = node{data, *results[1].Stat}, sess
 			return h.node, sent, received, nil
 		case errors.Is(err, zk.ErrNoNode) && !unknown:
@@ -106,6 +108,9 @@ func (h *holding) look(ctx context.Context, sess *session, data []byte) (done bo
 	}
 	if n == nil || n.stat.Czxid != h.node.stat.Czxid {
 		return false, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
+	}
+	if !bytes.Equal(n.data, h.node.data) && !h.tried.has(n.data) {
+		return false, fmt.Errorf("%w: the record was overwritten", leasehold.ErrLost) // I6: it may be a newer program's
 	}
 	if _, ok := below.withPrefix([]string{h.grant}); !ok {
 		if h.ends && bytes.Equal(n.data, data) {

@@ -1,6 +1,7 @@
 package zookeeper
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -8,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -63,6 +66,34 @@ type node struct {
 type mark struct {
 	grant string // name of the grant node; "" if the entry was only read
 	node  node
+	tried *tried // nil if the entry was only read
+}
+
+// tried is what was sent as the record of one grant since the last reply, and
+// what that reply was to: any of it may be what is there. All Entries of the
+// grant share it.
+type tried struct {
+	mu   sync.Mutex
+	data [][]byte
+}
+
+func (t *tried) add(data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.data = append(t.data, data)
+}
+
+// settle forgets what was sent before data, which has been committed.
+func (t *tried) settle(data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.data = [][]byte{data}
+}
+
+func (t *tried) has(data []byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.data, func(d []byte) bool { return bytes.Equal(d, data) })
 }
 
 // children are the nodes below a lease path.
@@ -154,13 +185,13 @@ func (s *Store) entry(path string, n *node) leasehold.Entry {
 }
 
 // committed returns the Entry of a commit that this Store has made.
-func (s *Store) committed(path, grant string, n node, sent, received leasehold.Instant) leasehold.Entry {
+func (s *Store) committed(path string, m mark, sent, received leasehold.Instant) leasehold.Entry {
 	stamp := leasehold.Stamp{
-		At: time.UnixMilli(n.stat.Mtime), Resolution: time.Millisecond,
+		At: time.UnixMilli(m.node.stat.Mtime), Resolution: time.Millisecond,
 		Sent: sent, Received: received,
 	}
 	s.stamp.Store(&stamp)
-	e := s.entry(path, &n)
-	e.Stamp, e.Private = stamp, mark{grant: grant, node: n}
+	e := s.entry(path, &m.node)
+	e.Stamp, e.Private = stamp, m
 	return e
 }

@@ -246,7 +246,7 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold
 	switch {
 	case err == nil:
 		record := c.ops[len(c.ops)-1].(*zk.SetDataRequest)
-		return u.store.committed(u.path, grantOf(results), node{record.Data, *results[len(results)-1].Stat}, c.sent, received), nil
+		return u.store.committed(u.path, mark{grantOf(results), node{record.Data, *results[len(results)-1].Stat}, &tried{}}, c.sent, received), nil
 	case isOvertaken(err):
 		u.failures++
 		return leasehold.Entry{}, fmt.Errorf("%w: %w", errAgain, err)
@@ -286,7 +286,7 @@ func (u *update) recover(ctx context.Context, sess *session, grant string) (leas
 		u.unknown = slices.Delete(u.unknown, i, i+1)
 		return none, errAgain
 	}
-	return u.store.committed(u.path, grant, *n, c.sent, leasehold.ReadInstant()), nil
+	return u.store.committed(u.path, mark{grant, *n, &tried{}}, c.sent, leasehold.ReadInstant()), nil
 }
 
 // sentAs returns the index of the unknown commit that grant belongs to.

@@ -1,0 +1,57 @@
+# Leasehold: build, test, lint. The tools are pinned here, so that go.mod has
+# only what the program needs.
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+FUZZTIME ?= 60s
+SHELL    := /bin/bash
+
+.PHONY: build test deps lint vuln fuzz rename-module
+
+build:
+	go build -trimpath -o bin/leasehold ./cmd/leasehold
+
+# The tests run on a real ZooKeeper and beside real kazoo. Most of their time
+# is spent waiting, hence more of them at once than there are processors.
+test: deps
+	go test -race -parallel 8 -timeout 10m ./...
+
+# What the tests need of Debian: a ZooKeeper with its Java, kazoo for the
+# system's Python, a C compiler for -race.
+deps:
+	@missing=; \
+	test -e /usr/share/java/zookeeper.jar && command -v java >/dev/null || missing="$$missing zookeeper default-jre-headless"; \
+	/usr/bin/python3 -c 'import kazoo' 2>/dev/null || missing="$$missing python3 python3-kazoo"; \
+	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v unshare >/dev/null || missing="$$missing util-linux"; \
+	test -z "$$missing" && exit 0; \
+	command -v apt-get >/dev/null || { echo "missing:$$missing; there is no apt-get here to install them with" >&2; exit 1; }; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	echo "installing$$missing"; \
+	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+lint:
+	@out=$$(go run $(GOFUMPT) -l .) && test -z "$$out" || { echo "gofumpt would change: $$out" >&2; exit 1; }
+	go vet ./...
+	GOOS=darwin go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+
+# Needs the vulnerability database, over the network.
+vuln:
+	@go run $(GOVULNCHECK) ./... || { echo "not checked, or not clean: see above" >&2; exit 1; }
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+# make rename-module MODULE=example.com/new/path
+rename-module:
+	@test -n "$(MODULE)" || { echo "say which: make rename-module MODULE=example.com/new/path" >&2; exit 2; }
+	@old=$$(go list -m) && git grep -lIF "$$old" | xargs sed -i "s|$$old|$(MODULE)|g" && go build ./... && echo "$$old is now $(MODULE)"

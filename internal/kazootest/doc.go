@@ -1,0 +1,7 @@
+// Package kazootest runs real kazoo, Python's ZooKeeper client, for tests of
+// what Go and Python hosts do to each other's leases.
+//
+// A [Peer] is a Python process that carries out what a test asks for with the
+// recipes of the Debian package python3-kazoo; a test on a machine without it
+// fails and says so. No Peer outlives the test binary.
+package kazootest

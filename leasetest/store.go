@@ -1,0 +1,225 @@
+package leasetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"leasehold.example/leasehold"
+)
+
+// A Store keeps leases in memory. It is safe for concurrent use. All Clients
+// that are to compete need the same Store.
+type Store struct {
+	// Now, if set, is the Store's clock, which stamps grants and renewals;
+	// nil means time.Now. Set it before the first use.
+	Now func() time.Time
+
+	mu     sync.Mutex // guards what is below
+	leases map[string]*lease
+	stamp  leasehold.Stamp // of the newest commit
+}
+
+var _ leasehold.Store = (*Store)(nil)
+
+// A lease is what the Store knows of one path. It stays for good, so that
+// tokens go on increasing.
+type lease struct {
+	data     []byte
+	token    int64
+	since    time.Time
+	released bool
+	watches  map[chan struct{}]func() bool // each with what stops it from closing with its context
+}
+
+// granted is the Private of entries that Grant and Renew returned.
+type granted struct{}
+
+// NewStore returns an empty Store.
+func NewStore() *Store { return &Store{} }
+
+// Read returns the record at path.
+func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) {
+	if err := check(ctx, path); err != nil {
+		return leasehold.Entry{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read(path), nil
+}
+
+// Grant makes a new grant. decide is called with the Store locked: it must not
+// use the Store.
+func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
+	_ = holder // nobody waits in a queue where it could be shown
+	if err := check(ctx, path); err != nil {
+		return leasehold.Entry{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := decide(s.read(path))
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	if err := check(ctx, path); err != nil { // decide may have taken its time
+		return leasehold.Entry{}, err
+	}
+	l := s.lease(path)
+	l.token++
+	l.released = false
+	s.commit(l, p.Data)
+	l.since = s.stamp.At
+	return s.own(path), nil
+}
+
+// Renew replaces the data of the grant that held belongs to.
+func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, _ time.Duration) (leasehold.Entry, error) {
+	if err := check(ctx, held.Path); err != nil {
+		return leasehold.Entry{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.still(held); err != nil {
+		return leasehold.Entry{}, err
+	}
+	s.commit(s.lease(held.Path), data)
+	return s.own(held.Path), nil
+}
+
+// Release ends the grant that held belongs to and leaves data as the record.
+func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+	if err := check(ctx, held.Path); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.still(held); err != nil {
+		return err
+	}
+	l := s.lease(held.Path)
+	l.released = true
+	s.commit(l, data)
+	return nil
+}
+
+// Watch returns what Read does, and a channel that is closed with the next
+// commit at path, or when ctx ends.
+func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
+	if err := check(ctx, path); err != nil {
+		return leasehold.Entry{}, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lease(path)
+	changed := make(chan struct{})
+	l.watches[changed] = context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if _, open := l.watches[changed]; open {
+			delete(l.watches, changed)
+			close(changed)
+		}
+	})
+	return s.read(path), changed, nil
+}
+
+// List returns the paths of all leases at and below prefix.
+func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
+	if prefix == "/" {
+		prefix = ""
+	} else if err := leasehold.CheckPath(prefix); err != nil {
+		return nil, err
+	}
+	if err := unended(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var paths []string
+	for path, l := range s.leases {
+		if l.data != nil && (path == prefix || strings.HasPrefix(path, prefix+"/")) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// Close does nothing: the Store can be used on, by whoever else has it.
+func (s *Store) Close() error { return nil }
+
+func check(ctx context.Context, path string) error {
+	if err := leasehold.CheckPath(path); err != nil {
+		return err
+	}
+	return unended(ctx)
+}
+
+func unended(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("store in memory: %w: %w", leasehold.ErrUnreachable, ctx.Err())
+	}
+	return nil
+}
+
+func (s *Store) lease(path string) *lease {
+	l := s.leases[path]
+	if s.leases == nil {
+		s.leases = map[string]*lease{}
+	}
+	if l == nil {
+		l = &lease{watches: map[chan struct{}]func() bool{}}
+		s.leases[path] = l
+	}
+	return l
+}
+
+func (s *Store) read(path string) leasehold.Entry {
+	e := leasehold.Entry{Path: path, Stamp: s.stamp}
+	if l := s.leases[path]; l != nil && l.data != nil {
+		e.Data, e.Token, e.Since = slices.Clone(l.data), l.token, l.since
+	}
+	return e
+}
+
+// own returns the record at path for the one who has just written it.
+func (s *Store) own(path string) leasehold.Entry {
+	e := s.read(path)
+	e.Private = granted{}
+	return e
+}
+
+// still returns ErrLost unless held is what is there: for whoever was granted
+// it, the same grant; for whoever has read it, the same record.
+func (s *Store) still(held leasehold.Entry) error {
+	l := s.lease(held.Path)
+	switch {
+	case l.data == nil || l.token != held.Token:
+		return fmt.Errorf("%w: its token is %d, the newest is %d", leasehold.ErrLost, held.Token, l.token)
+	case held.Private == granted{} && l.released:
+		return fmt.Errorf("%w: it was released", leasehold.ErrLost)
+	case held.Private != granted{} && !slices.Equal(l.data, held.Data):
+		return fmt.Errorf("%w: the record was replaced", leasehold.ErrLost)
+	}
+	return nil
+}
+
+func (s *Store) commit(l *lease, data []byte) {
+	now := s.Now
+	if now == nil {
+		now = time.Now
+	}
+	stamp := leasehold.Stamp{Resolution: time.Nanosecond, Sent: leasehold.ReadInstant()}
+	stamp.At = now().Round(0).UTC()
+	stamp.Received = leasehold.ReadInstant()
+	s.stamp = stamp
+	l.data = append([]byte{}, data...) // never nil: there is a record
+	for changed, stop := range l.watches {
+		stop()
+		close(changed)
+	}
+	clear(l.watches)
+}
