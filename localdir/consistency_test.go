@@ -1,0 +1,105 @@
+//go:build unix
+
+package localdir_test
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/localdir"
+)
+
+// Whoever reads without the lock may see the former record with a new token,
+// but never a new record with a former token, which would not be fenced.
+func TestReadsDuringGrants(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writer, reader := openIn(t, dir), openIn(t, dir)
+	grant(t, writer, "/jobs/a", "1")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_, err := writer.Grant(t.Context(), "/jobs/a", "host", func(old leasehold.Entry) (leasehold.Proposal, error) {
+				return leasehold.Proposal{Data: []byte(strconv.FormatInt(old.Token+1, 10)), Undo: []byte("0")}, nil
+			})
+			if err != nil {
+				t.Errorf("Grant: got error %v, want a grant", err)
+				return
+			}
+		}
+	}()
+	newest := int64(0)
+	for start := time.Now(); time.Since(start) < 300*time.Millisecond; {
+		e, err := reader.Read(t.Context(), "/jobs/a")
+		if err != nil {
+			t.Fatalf("Read: got error %v, want nil", err)
+		}
+		number, err := strconv.ParseInt(string(e.Data), 10, 64)
+		if err != nil || e.Token < number || e.Token > number+1 || e.Token < newest {
+			t.Fatalf("Read: got the record of grant %q with the token %d after %d, want its own token or the next", e.Data, e.Token, newest)
+		}
+		newest = e.Token
+	}
+	close(stop)
+	<-stopped
+	if newest < 5 {
+		t.Fatalf("got %d grants during the reads, want some", newest)
+	}
+}
+
+// What was read in the middle of a grant is not that grant.
+func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	reader := openIn(t, dir)
+	grant(t, reader, "/jobs/a", "first")
+	var seen leasehold.Entry
+	writer, err := localdir.OpenHooked(dir, 0, func(at localdir.Step) {
+		if at != localdir.StepCounted {
+			return
+		}
+		var err error
+		if seen, err = reader.Read(t.Context(), "/jobs/a"); err != nil || string(seen.Data) != "first" || seen.Token != 2 {
+			t.Errorf("Read: got data %q, token %d and error %v, want %q, 2", seen.Data, seen.Token, err, "first")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	second := grant(t, writer, "/jobs/a", "second")
+	if err := reader.Release(t.Context(), seen, []byte("wrong")); !errors.Is(err, leasehold.ErrLost) {
+		t.Fatalf("Release: got error %v, want ErrLost", err)
+	}
+	if _, err := writer.Renew(t.Context(), second, []byte("renewed"), time.Minute); err != nil {
+		t.Fatalf("Renew: got error %v, want nil", err)
+	}
+}
+
+// The stamp on a commit is exact: it does not contain what came before or
+// after, however slow the disk is.
+func TestStampIsNarrow(t *testing.T) {
+	t.Parallel()
+	const slow = 200 * time.Millisecond
+	s, err := localdir.OpenHooked(t.TempDir(), 0, func(localdir.Step) { time.Sleep(slow) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	stamp := grant(t, s, "/jobs/a", "data").Stamp
+	if width := stamp.Received.Wall().Sub(stamp.Sent.Wall()); width >= slow {
+		t.Errorf("Grant: got a stamp %s wide, want less than what surrounds it, %s", width, slow)
+	}
+	if lo, hi := stamp.At.Sub(stamp.Sent.Wall()), stamp.Received.Wall().Sub(stamp.At); lo < -stamp.Resolution || hi < 0 {
+		t.Errorf("Grant: got a stamp at %s after it was sent and %s before it was received, want neither negative", lo, hi)
+	}
+}

@@ -1,0 +1,213 @@
+//go:build unix
+
+package localdir_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/localdir"
+)
+
+func grant(t *testing.T, s *localdir.Store, path, data string) leasehold.Entry {
+	t.Helper()
+	e, err := s.Grant(t.Context(), path, "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+		return leasehold.Proposal{Data: []byte(data), Undo: []byte("undone")}, nil
+	})
+	if err != nil {
+		t.Fatalf("Grant(%q): got error %v, want a grant", path, err)
+	}
+	return e
+}
+
+// wantNoDebris looks for what a killed writer may leave, in every folder.
+func wantNoDebris(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(name, ".new") {
+			t.Errorf("got %q left behind, want nothing", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process that grants in a loop is killed at random moments. Whatever it
+// reported stays true: tokens grow, and the record is whole.
+func TestKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	const rounds = 40
+	dir := t.TempDir()
+	s := openIn(t, dir)
+	data := strings.Repeat("0123456789abcdef", 512) // 8 KB
+	newest, killedInGrant := int64(0), 0
+	for round := range rounds {
+		// A path of its own every other round, so that the making of folders
+		// is interrupted too.
+		path := "/jobs/always"
+		if round%2 == 1 {
+			path = fmt.Sprintf("/jobs/%d/x/y", round)
+			newest = 0
+		} else if round > 0 {
+			newest = grant(t, s, path, data).Token
+		}
+		c := startChild(t, "", nil)
+		c.must(order{Op: "open", Dir: dir})
+		c.send(order{Op: "grants", Path: path, Holder: "host", Data: data})
+		if round%2 == 0 { // let it be in the middle of its loop
+			a, _ := c.receive()
+			newest = wantMore(t, newest, a)
+		}
+		time.Sleep(rand.N(6 * time.Millisecond)) // the moment is the point
+		if err := c.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for a, more := c.receive(); more; a, more = c.receive() {
+			newest = wantMore(t, newest, a)
+		}
+		c.kill()
+
+		e, err := s.Read(t.Context(), path)
+		if err != nil {
+			t.Fatalf("Read after a kill: got error %v, want nil", err)
+		}
+		if e.Data != nil && string(e.Data) != data {
+			t.Fatalf("Read after a kill: got %d bytes of data, want the %d that were granted", len(e.Data), len(data))
+		}
+		if e.Token < newest {
+			t.Fatalf("Read after a kill: got token %d, want at least the %d that was given out", e.Token, newest)
+		}
+		if e.Token > newest {
+			killedInGrant++
+		}
+		if got := grant(t, s, path, data); got.Token <= newest || got.Token <= e.Token {
+			t.Fatalf("Grant after a kill: got token %d, want more than %d and %d", got.Token, newest, e.Token)
+		}
+		grant(t, s, filepath.Dir(path), "the folder above")
+		grant(t, s, "/jobs", "the folder above")
+	}
+	wantNoDebris(t, filepath.Join(dir, "jobs"))
+	t.Logf("%d of %d kills came after a token was counted and before it was reported", killedInGrant, rounds)
+}
+
+func wantMore(t *testing.T, newest int64, a answer) int64 {
+	t.Helper()
+	if a.Err != "" || a.Token <= newest {
+		t.Fatalf("Grant by a process about to be killed: got token %d and error %q, want more than %d", a.Token, a.Err, newest)
+	}
+	return a.Token
+}
+
+func TestKilledAtEachStep(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		at    localdir.Step
+		data  string // afterwards
+		token int64  // beside it
+	}{
+		{localdir.StepLocked, "old", 1},
+		{localdir.StepPrepared, "old", 1},
+		{localdir.StepCounted, "old", 2}, // the one case in which the old grant can't be renewed
+		{localdir.StepRenamed, "new", 2},
+		{localdir.StepDone, "new", 2},
+	}
+	for _, test := range tests {
+		t.Run(test.at, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := openIn(t, dir)
+			old := grant(t, s, "/jobs/a", "old")
+			c := startChild(t, "", nil)
+			c.must(order{Op: "open", Dir: dir, DieAt: test.at})
+			c.send(order{Op: "grant", Path: "/jobs/a", Holder: "host-b", Data: "new"})
+			if a, alive := c.receive(); alive {
+				t.Fatalf("grant: got %+v, want the process dead before it answers", a)
+			}
+
+			e, err := s.Read(t.Context(), "/jobs/a")
+			if err != nil || string(e.Data) != test.data || e.Token != test.token {
+				t.Fatalf("Read: got data %q, token %d and error %v, want %q, %d", e.Data, e.Token, err, test.data, test.token)
+			}
+			_, err = s.Renew(t.Context(), old, []byte("old, renewed"), time.Minute)
+			if renewed := err == nil; renewed != (test.token == old.Token) {
+				t.Fatalf("Renew of the old grant: got error %v, want one only where the token is another", err)
+			}
+			if e, err = s.Read(t.Context(), "/jobs/a"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Release(t.Context(), e, []byte("released by a reader")); err != nil {
+				t.Fatalf("Release of what was read: got error %v, want nil", err)
+			}
+			if next := grant(t, s, "/jobs/a", "next"); next.Token != test.token+1 {
+				t.Fatalf("Grant: got token %d, want %d", next.Token, test.token+1)
+			}
+			wantNoDebris(t, dir)
+		})
+	}
+}
+
+func TestKilledAtFirstGrant(t *testing.T) {
+	t.Parallel()
+	for _, at := range []localdir.Step{localdir.StepPrepared, localdir.StepCounted} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := openIn(t, dir)
+			c := startChild(t, "", nil)
+			c.must(order{Op: "open", Dir: dir, DieAt: at})
+			c.send(order{Op: "grant", Path: "/jobs/a", Holder: "host-b", Data: "new"})
+			c.receive()
+			if e, err := s.Read(t.Context(), "/jobs/a"); err != nil || e.Data != nil || e.Token != 0 {
+				t.Fatalf("Read: got data %q, token %d and error %v, want nothing", e.Data, e.Token, err)
+			}
+			if paths, err := s.List(t.Context(), "/"); err != nil || len(paths) != 0 {
+				t.Fatalf("List: got %q and error %v, want none", paths, err)
+			}
+			want := int64(1)
+			if at == localdir.StepCounted {
+				want = 2 // nobody got the 1, but it was counted
+			}
+			if e := grant(t, s, "/jobs/a", "next"); e.Token != want {
+				t.Fatalf("Grant: got token %d, want %d", e.Token, want)
+			}
+			wantNoDebris(t, dir)
+		})
+	}
+}
+
+// What a killed writer can have left, all of it at once.
+func TestDebrisIsCleared(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openIn(t, dir)
+	grant(t, s, "/jobs/a", "first")
+	debris := func() {
+		t.Helper()
+		for _, name := range []string{".lease_holder.new", ".token.new"} {
+			write(t, filepath.Join(dir, "jobs/a", name), "half of someth")
+		}
+		if err := os.Mkdir(filepath.Join(dir, "jobs/a/.folder.new"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	debris()
+	if paths, err := s.List(t.Context(), "/"); err != nil || len(paths) != 1 {
+		t.Fatalf("List: got %q and error %v, want the one lease", paths, err)
+	}
+	if e := grant(t, s, "/jobs/a", "second"); e.Token != 2 {
+		t.Fatalf("Grant: got token %d, want 2", e.Token)
+	}
+	wantNoDebris(t, dir)
+	debris()
+	grant(t, s, "/jobs/a/below", "first")
+	grant(t, s, "/jobs/a", "third")
+	wantNoDebris(t, dir)
+}

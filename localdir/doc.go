@@ -1,0 +1,43 @@
+// Package localdir keeps leases in a directory on a local disk, for the
+// processes of one machine. It needs no server.
+//
+// The lease at "/db_leases/hourly_cleanup" is the folder
+// db_leases/hourly_cleanup below the directory, and in it are
+//
+//	lease_holder   the record, as kazoo would write it; read it with cat
+//	.token         the last fencing token given out, and when: {"token":7,"since":"…"}
+//
+// and the folders of the leases below it. Names consist of a-z, 0-9, "_", "-"
+// and, not in front, "."; every other byte of a component is written as % and
+// two hex digits, so that no path leaves the directory, meets the names above,
+// or is taken for another's where file names know no case. A component that
+// becomes longer than 255 bytes by that can't be used here.
+//
+// # What is promised
+//
+// Whoever writes holds flock(2) on the lease's folder, which is never renamed
+// or removed once it is there. The folder itself serves as the lock file: it
+// needs no making, so there is no moment when it is missing or has the wrong
+// mode. Files are replaced by rename, after fsync, and readers see the old one
+// or the new one, without a lock.
+//
+// The token is counted, and on the disk, before a record with it appears.
+// Tokens grow for good, whatever is killed at whatever moment. A process that
+// is killed between the two leaves the old record with the new token, which
+// costs no more than this: whoever had been granted the old record finds that
+// its next renewal fails with ErrLost. A token file that is damaged, or missing
+// beside a record, is an error that names the file; counting never starts anew.
+//
+// # What is not
+//
+// The one clock is the machine's. If it is set forward, leases end early for
+// whoever asks next, while their holders count on by the time that really
+// passed; if it is set back, they end late.
+//
+// Whoever may write to the directory can do as they like with the leases in it.
+// Network file systems are refused where they can be told: on Linux and macOS;
+// but not those that come through FUSE, such as sshfs. A directory that is
+// removed or replaced has to be opened anew.
+//
+// It works on Linux, macOS and the BSDs.
+package localdir

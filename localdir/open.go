@@ -1,0 +1,198 @@
+package localdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"leasehold.example/leasehold"
+)
+
+// Options are what Open takes beside the directory. The zero value is for one
+// user.
+type Options struct {
+	// Mode is that of the files, whatever the umask; 0 means 0600. Folders
+	// get the same and, wherever it lets read, the right to search.
+	//
+	// For users of one group to share a store, make the directory first,
+	// with that group and the setgid bit (chgrp jobs DIR; chmod 2770 DIR), and
+	// let all of them open it with the Mode 0660.
+	Mode fs.FileMode
+}
+
+// A Store keeps leases in a directory.
+type Store struct {
+	dir        string
+	root       *os.Root
+	fileMode   fs.FileMode
+	folderMode fs.FileMode
+	hooks      hooks
+
+	closing chan struct{}   // closed by Close: watches end
+	undoing context.Context // ends when Close has waited long enough
+	giveUp  context.CancelFunc
+
+	mu     sync.Mutex // guards what is below
+	closed bool
+	stamp  leasehold.Stamp // of the newest commit
+
+	busy sync.WaitGroup // what Close waits for; grows from 0 only under mu, while not closed
+}
+
+var _ leasehold.Store = (*Store)(nil)
+
+// hooks are for tests.
+type hooks struct {
+	fileSystem func(*os.File) (string, error)
+	reached    func(step) // called after each step of a grant
+}
+
+// A step of a grant, in the order in which they happen.
+type step string
+
+const (
+	stepLocked   step = "locked"
+	stepPrepared step = "prepared" // the new files stand beside the old ones
+	stepCounted  step = "counted"  // the new token is on the disk
+	stepRenamed  step = "renamed"  // the new record is in place
+	stepDone     step = "done"
+)
+
+// Open opens the store in dir, an absolute path to a directory on a local
+// disk; it is made if it is missing, but not what is above it. nil for options
+// means the zero value.
+//
+// It returns a [*leasehold.ArgumentError] if dir is not absolute, not a
+// directory, or on a network file system, or if the Mode won't do, and
+// [leasehold.ErrPermission] if this user may not read it. Whoever may read it but
+// not write to it learns who has a lease, and gets ErrPermission for the rest.
+func Open(dir string, options *Options) (*Store, error) {
+	if options == nil {
+		options = &Options{}
+	}
+	return open(dir, *options, hooks{fileSystem: fileSystem, reached: func(step) {}})
+}
+
+func open(dir string, options Options, h hooks) (*Store, error) {
+	if err := platform(); err != nil {
+		return nil, err
+	}
+	fileMode, folderMode, err := modes(options.Mode)
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(dir) {
+		return nil, badDirectory(dir, `must be an absolute path, like "/var/lib/leases"`)
+	}
+	dir = filepath.Clean(dir)
+	if dir == "/" {
+		return nil, badDirectory(dir, "must be a directory of its own, not the whole file system")
+	}
+	root, err := openDirectory(dir, folderMode)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, root: root, fileMode: fileMode, folderMode: folderMode, hooks: h}
+	if err := s.checkDirectory(); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	s.closing = make(chan struct{})
+	s.undoing, s.giveUp = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// openDirectory opens dir, and makes it with that mode if it is missing.
+func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil:
+		if err := os.Chmod(dir, mode); err != nil {
+			return nil, fmt.Errorf("set the mode of the lease directory: %w", withPermission(err))
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, badDirectory(dir, fmt.Sprintf("make its parent first: mkdir -p %q", filepath.Dir(dir)))
+	case !errors.Is(err, fs.ErrExist):
+		// On a read-only disk, or below a folder that is not ours, Mkdir
+		// fails for a directory that is there as well.
+		if _, statErr := os.Stat(dir); statErr != nil {
+			return nil, fmt.Errorf("make the lease directory: %w", withPermission(err))
+		}
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the lease directory: %w", withPermission(err))
+	}
+	if !fi.IsDir() {
+		return nil, badDirectory(dir, "is a file, want a directory")
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the lease directory: %w", withPermission(err))
+	}
+	return root, nil
+}
+
+func (s *Store) checkDirectory() error {
+	f, err := s.root.Open(".")
+	if err != nil {
+		return fmt.Errorf("open the lease directory %q: %w", s.dir, withPermission(err))
+	}
+	defer f.Close()
+	return s.checkFileSystem(f)
+}
+
+// checkFileSystem refuses file systems that several machines can share: flock
+// would hold only one of them, or none.
+func (s *Store) checkFileSystem(f *os.File) error {
+	name, err := s.hooks.fileSystem(f)
+	if err != nil {
+		return fmt.Errorf("find out the file system of %q: %w", f.Name(), err)
+	}
+	if name != "" {
+		return badDirectory(filepath.Clean(f.Name()), fmt.Sprintf("is on a network file system (%s), want a local disk; for several machines use ZooKeeper", name))
+	}
+	return nil
+}
+
+// modes returns the modes of files and of folders.
+func modes(mode fs.FileMode) (file, folder fs.FileMode, err error) {
+	if mode == 0 {
+		mode = 0o600
+	}
+	if mode&^0o666 != 0 || mode&0o600 != 0o600 {
+		return 0, 0, &leasehold.ArgumentError{
+			Name: "mode", Value: fmt.Sprintf("%#o", uint32(mode)),
+			Want: "want read and write bits only, and those of the owner among them, like 0600 or 0660",
+		}
+	}
+	folder = mode | mode&0o444>>2
+	if mode&0o070 != 0 {
+		folder |= fs.ModeSetgid
+	}
+	return mode, folder, nil
+}
+
+func badDirectory(dir, want string) error {
+	return &leasehold.ArgumentError{Name: "lease directory", Value: dir, Want: want}
+}
+
+// withPermission makes err match ErrPermission if it is one.
+func withPermission(err error) error {
+	if err == nil || !errors.Is(err, fs.ErrPermission) || errors.Is(err, leasehold.ErrPermission) {
+		return err
+	}
+	return permissionError{err}
+}
+
+// A permissionError keeps the system's own words, which name the file.
+type permissionError struct{ error }
+
+func (e permissionError) Error() string {
+	return e.error.Error() + fmt.Sprintf(" (as user %d; users who share leases need one group, and the same Mode)", os.Geteuid())
+}
+func (e permissionError) Unwrap() error      { return e.error }
+func (permissionError) Is(target error) bool { return target == leasehold.ErrPermission }

@@ -1,0 +1,235 @@
+package localdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"leasehold.example/leasehold"
+)
+
+// Read returns the record at path. It waits for nobody.
+func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) {
+	name, err := s.enterLease(ctx, path)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	defer s.leave()
+	st, err := s.awaitState(ctx, path, name)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	return s.entry(path, st), nil
+}
+
+// Grant makes a new grant. A denial needs no lock and writes nothing; decide is
+// asked again once the lock is held.
+func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
+	_ = holder // nobody waits in a queue where it could be shown
+	name, err := s.enterLease(ctx, path)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	defer s.leave()
+	first, err := s.awaitState(ctx, path, name)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	if _, err := decide(s.entry(path, first)); err != nil {
+		return leasehold.Entry{}, err
+	}
+	l, err := s.awaitLock(ctx, path, name, true)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	p, err := l.ask(s.entry(path, l.state), decide)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	if ctx.Err() != nil {
+		l.unlock()
+		return leasehold.Entry{}, s.interrupted(ctx, leasehold.ErrUnreachable)
+	}
+	p.Data, p.Undo = slices.Clone(p.Data), slices.Clone(p.Undo) // this call may return before they are written
+	return await(ctx, s, leasehold.ErrOutcomeUnknown, func() (leasehold.Entry, error) {
+		defer l.unlock()
+		return s.grant(l, path, p)
+	}, func(e leasehold.Entry) {
+		// Nobody is left to use the grant.
+		if l, err := s.lock(s.undoing, path, name, false); err == nil && l != nil {
+			defer l.unlock()
+			if l.still(e) {
+				_ = s.release(l, p.Undo)
+			}
+		}
+	})
+}
+
+// ask calls decide with the lock held, and leaves it held if there is a
+// proposal.
+func (l *lockedFolder) ask(old leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (p leasehold.Proposal, err error) {
+	proposed := false
+	defer func() { // also when decide panics
+		if !proposed {
+			l.unlock()
+		}
+	}()
+	p, err = decide(old)
+	proposed = err == nil
+	return p, err
+}
+
+// Renew replaces the data of the grant that held belongs to.
+func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, _ time.Duration) (leasehold.Entry, error) {
+	data = slices.Clone(data) // this call may return before it is written
+	return s.change(ctx, held, func(l *lockedFolder) (leasehold.Entry, error) {
+		return s.renew(l, held.Path, data)
+	})
+}
+
+// Release ends the grant that held belongs to and leaves data as the record.
+func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+	data = slices.Clone(data)
+	_, err := s.change(ctx, held, func(l *lockedFolder) (leasehold.Entry, error) {
+		return leasehold.Entry{}, s.release(l, data)
+	})
+	return err
+}
+
+// change calls write with the lock held if the grant that held belongs to is
+// still the newest.
+func (s *Store) change(ctx context.Context, held leasehold.Entry, write func(*lockedFolder) (leasehold.Entry, error)) (leasehold.Entry, error) {
+	name, err := s.enterLease(ctx, held.Path)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	defer s.leave()
+	l, err := s.awaitLock(ctx, held.Path, name, false)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	if l == nil {
+		return leasehold.Entry{}, fmt.Errorf("%w: its folder was removed", leasehold.ErrLost)
+	}
+	if !l.still(held) {
+		l.unlock()
+		return leasehold.Entry{}, fmt.Errorf("%w: its token is %d, the newest is %d", leasehold.ErrLost, held.Token, l.state.Token)
+	}
+	if ctx.Err() != nil {
+		l.unlock()
+		return leasehold.Entry{}, s.interrupted(ctx, leasehold.ErrUnreachable)
+	}
+	return await(ctx, s, leasehold.ErrOutcomeUnknown, func() (leasehold.Entry, error) {
+		defer l.unlock()
+		return write(l)
+	}, ignore)
+}
+
+// granted is the Private of entries that Grant and Renew returned.
+type granted struct{}
+
+// still reports whether held is what is there.
+func (l *lockedFolder) still(held leasehold.Entry) bool {
+	if l.state.data == nil || l.state.Token != held.Token {
+		return false
+	}
+	if held.Private == (granted{}) {
+		return !l.state.Released
+	}
+	// Read without the lock, it may have had a new token beside the record of
+	// the grant before.
+	return slices.Equal(l.state.data, held.Data)
+}
+
+// List returns the paths of all leases at and below prefix. Files and folders
+// that are not of this store's making are passed over.
+func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
+	name, err := s.enter(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	type result struct {
+		paths []string
+		err   error
+	}
+	r, err := await(ctx, s, leasehold.ErrUnreachable, func() (result, error) {
+		paths, err := s.walk(ctx, name)
+		return result{paths, err}, nil
+	}, ignore)
+	return r.paths, errors.Join(r.err, err)
+}
+
+func (s *Store) walk(ctx context.Context, start string) (paths []string, err error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	var unseen []error
+	err = fs.WalkDir(s.root.FS(), start, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return s.interrupted(ctx, leasehold.ErrUnreachable)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			unseen = append(unseen, withPermission(err))
+			return nil
+		case name == "." || !d.IsDir():
+			return nil
+		}
+		path, ok := leasePath(name)
+		if !ok {
+			return fs.SkipDir
+		}
+		if _, err := s.root.Lstat(name + "/" + recordName); err == nil {
+			paths = append(paths, path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			unseen = append(unseen, withPermission(err))
+			return fs.SkipDir
+		}
+		return nil
+	})
+	slices.Sort(paths)
+	return paths, errors.Join(append(unseen, err)...)
+}
+
+// entry is what st is to the users of the Store.
+func (s *Store) entry(path string, st state) leasehold.Entry {
+	e := leasehold.Entry{Path: path}
+	if st.data != nil {
+		e.Data, e.Token, e.Since = st.data, st.Token, st.Since
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Stamp = s.stamp
+	return e
+}
+
+// enterLease is enter for a lease, which "/" is not.
+func (s *Store) enterLease(ctx context.Context, path string) (name string, err error) {
+	if err := leasehold.CheckPath(path); err != nil {
+		return "", err
+	}
+	return s.enter(ctx, path)
+}
+
+// usable returns an error if the directory is no longer the one that was
+// opened: others would open the new one, and be granted what is held in this.
+func (s *Store) usable() error {
+	ours, err := s.root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("lease directory %q: %w", s.dir, withPermission(err))
+	}
+	there, err := os.Stat(s.dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
+		return fmt.Errorf("lease directory %q was removed or replaced since it was opened: open it anew", s.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("lease directory: %w", withPermission(err))
+	}
+	return nil
+}
