@@ -18,11 +18,13 @@ test: deps
 	go test -race -parallel 8 -timeout 10m ./...
 
 # What the tests need of Debian: a ZooKeeper with its Java, kazoo for the
-# system's Python, a C compiler for -race.
+# system's Python, faketime for servers whose clocks are off, a C compiler for
+# -race.
 deps:
 	@missing=; \
 	test -e /usr/share/java/zookeeper.jar && command -v java >/dev/null || missing="$$missing zookeeper default-jre-headless"; \
 	/usr/bin/python3 -c 'import kazoo' 2>/dev/null || missing="$$missing python3 python3-kazoo"; \
+	ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$$missing faketime"; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v unshare >/dev/null || missing="$$missing util-linux"; \
 	test -z "$$missing" && exit 0; \

@@ -139,11 +139,7 @@ func (c *Client) Status(ctx context.Context, path string) (Status, error) {
 	if err := CheckPath(path); err != nil {
 		return Status{}, err
 	}
-	e, err := c.Store.Read(ctx, path)
-	if err != nil {
-		return Status{}, fmt.Errorf("read lease %q: %w", path, err)
-	}
-	return describe(e, noSlot, c.wallNow()), nil
+	return c.look(ctx, path, noSlot)
 }
 
 // List describes every lease at and below prefix, "/" for all, in the order of
@@ -158,11 +154,7 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	if listErr != nil {
 		listErr = fmt.Errorf("list leases below %q: %w", prefix, listErr)
 	}
-	entries, err := c.readAll(ctx, paths)
-	statuses := make([]Status, 0, len(entries))
-	for _, e := range entries {
-		statuses = append(statuses, describe(e, noSlot, c.wallNow()))
-	}
+	statuses, err := c.lookAll(ctx, paths, func(int) int { return noSlot })
 	return statuses, errors.Join(listErr, err)
 }
 

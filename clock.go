@@ -41,16 +41,16 @@ const jumpTolerance = 50 * time.Millisecond
 
 // offset returns the interval, from lo to hi, in which the Store's wall clock
 // minus this host's lay at the commit. It is not known (ok is false) without
-// a commit, or once this host's wall clock has jumped since.
+// a commit, or once this host's wall clock has jumped since it was sent.
 func (s Stamp) offset(now Instant) (lo, hi time.Duration, ok bool) {
 	if s.At.IsZero() {
 		return 0, 0, false
 	}
-	steady := now.Since(s.Received)
-	if s.Received.boot == 0 {
-		steady = now.wall.Sub(s.Received.wall) // Since would follow the jump
+	steady := now.Since(s.Sent)
+	if s.Sent.boot == 0 {
+		steady = now.wall.Sub(s.Sent.wall) // Since would follow the jump
 	}
-	jump := now.Wall().Sub(s.Received.Wall()) - steady
+	jump := now.Wall().Sub(s.Sent.Wall()) - steady
 	if jump.Abs() > jumpTolerance {
 		return 0, 0, false
 	}

@@ -14,7 +14,7 @@ var (
 	ErrLost = errors.New("lease lost")
 
 	// ErrUnreachable means that the store could not be reached in time.
-	// Nothing was written.
+	// Nothing was written, unless the error matches ErrOutcomeUnknown as well.
 	ErrUnreachable = errors.New("store unreachable")
 
 	// ErrPermission means that the store refused the operation to this user.

@@ -30,8 +30,13 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	defer stop()
 
 	err := f(working)
-	if cause := context.Cause(working); errors.Is(cause, ErrLost) && !errors.Is(err, ErrLost) {
-		return errors.Join(err, cause)
+	lost := context.Cause(working)
+	if !errors.Is(lost, ErrLost) && l.Remaining() <= 0 { // lost after ctx had ended
+		lost = l.lostInTime()
+	}
+	gaveUp := errors.Is(lost, errReleasing) || errors.Is(lost, errReleased) // f did
+	if errors.Is(lost, ErrLost) && !gaveUp && !errors.Is(err, ErrLost) {
+		return errors.Join(err, lost)
 	}
 	return err
 }
@@ -82,7 +87,8 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 	}
 }
 
-// minPause keeps the shortest leases from being renewed without a pause.
+// minPause keeps leases that are short, or nearly over, from being renewed
+// without a pause.
 const minPause = 20 * time.Millisecond
 
 // lostInTime returns why the lease is lost, or about to be.
@@ -114,8 +120,11 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
 				end(err)
 				return
 			}
+			if ctx.Err() != nil {
+				return
+			}
 			l.asked.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.asked.name, "remaining", l.Remaining(), "reason", err)
-			sleep(ctx, min(retryDelay, l.Remaining()/10))
+			sleep(ctx, min(retryDelay, max(minPause, l.Remaining()/10)))
 		}
 	}
 }
@@ -125,6 +134,13 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	err := l.Renew(ctx)
 	if !l.asked.Adopt || !errors.Is(err, errSuperseded) {
 		return err
+	}
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	if l.Remaining() <= 0 { // released meanwhile, or past its end
+		return l.lostInTime()
 	}
 	adopted, err := l.asked.grant(ctx, l.path, l.slot)
 	if errors.Is(err, ErrHeld) {

@@ -27,6 +27,10 @@ type Lease struct {
 // errReleased is the ErrLost of a lease that Release has ended.
 var errReleased = fmt.Errorf("%w: it was released", ErrLost)
 
+// errReleasing is the ErrLost of a lease whose release was sent, and may have
+// been carried out.
+var errReleasing = fmt.Errorf("%w: its release was asked for", ErrLost)
+
 // Path returns the lease path: of the slot, where there are slots.
 func (l *Lease) Path() string { return l.path }
 
@@ -213,17 +217,28 @@ func (l *Lease) Release(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
-	switch err := l.asked.Store.Release(ctx, entry, data); {
+	l.end(errReleasing) // another may have it before the reply comes
+	err = l.asked.Store.Release(ctx, entry, data)
+	switch {
 	case errors.Is(err, ErrLost):
 		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.explain(ctx)))
-	case err != nil:
+	case errors.Is(err, ErrOutcomeUnknown): // which comes with ErrUnreachable, perhaps
+	case errors.Is(err, ErrUnreachable), errors.Is(err, ErrPermission):
+		l.end(over) // nothing was written
+	}
+	if err != nil {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.over = errReleased
+	l.end(errReleased)
 	l.asked.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.asked.name, "token", entry.Token)
 	return nil
+}
+
+// end notes why the lease is over; nil means that it is not.
+func (l *Lease) end(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = why
 }
 
 // enter waits until no other Renew or Release of this lease is at work.

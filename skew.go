@@ -22,7 +22,11 @@ func (l *Lease) judge(ctx context.Context, former takeover) error {
 	}
 	lo, hi, ok := l.entry.Stamp.offset(ReadInstant())
 	if l.entry.Stamp.At.Before(former.end) {
-		return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.asked.skew, Until: former.end}
+		early := &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.asked.skew}
+		if !ok || lo <= l.asked.skew && hi >= -l.asked.skew {
+			early.Until = former.end
+		}
+		return early
 	}
 	for range 2 {
 		if ok && lo >= -l.asked.skew && hi <= l.asked.skew {

@@ -37,6 +37,7 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 		case errors.As(err, &held): // somebody was quicker
 			statuses[i].State, statuses[i].Holder, statuses[i].End = Held, held.Holder, held.End
 			statuses[i].Remaining, statuses[i].Token = held.Remaining, held.Token
+			statuses[i].Since = time.Time{} // a denial does not tell
 		case errors.As(err, &skew) && !skew.Until.IsZero(), errors.As(err, &record):
 			bad = err
 		default:
@@ -88,13 +89,9 @@ func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status,
 	if err != nil {
 		return nil, err
 	}
-	entries, err := c.readAll(ctx, paths)
+	statuses, err := c.lookAll(ctx, paths, func(i int) int { return i })
 	if err != nil {
 		return nil, err
-	}
-	statuses := make([]Status, n)
-	for i, e := range entries {
-		statuses[i] = describe(e, i, c.wallNow())
 	}
 	return statuses, nil
 }
@@ -102,6 +99,9 @@ func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status,
 // ReleaseSlots gives up every slot of path, 0 to n-1, that the Client's holder
 // has. It returns a [*HeldError] if it has none and others have them all.
 func (c *Client) ReleaseSlots(ctx context.Context, path string, n int) error {
+	if _, err := c.holder(); err != nil {
+		return err
+	}
 	statuses, err := c.StatusSlots(ctx, path, n)
 	if err != nil {
 		return err

@@ -86,29 +86,35 @@ func heldError(s Status) *HeldError {
 	return &HeldError{Path: s.Path, Holder: s.Holder, End: s.End, Remaining: s.Remaining, Token: s.Token}
 }
 
-// readAll reads the records at all paths, the requests sent together. With an
-// error it returns those that could be read.
-func (c *Client) readAll(ctx context.Context, paths []string) ([]Entry, error) {
-	entries := make([]Entry, len(paths))
+// look describes the lease at path. A record that the store can't read is no
+// error but a state.
+func (c *Client) look(ctx context.Context, path string, slot int) (Status, error) {
+	e, err := c.Store.Read(ctx, path)
+	var bad *RecordError
+	if errors.As(err, &bad) {
+		return Status{Path: path, Slot: slot, State: Unreadable, Reason: bad.Err.Error()}, nil
+	}
+	if err != nil {
+		return Status{}, fmt.Errorf("read lease %q: %w", path, err)
+	}
+	return describe(e, slot, c.wallNow()), nil
+}
+
+// lookAll describes the leases at all paths, the requests sent together. With
+// an error it returns those that could be read.
+func (c *Client) lookAll(ctx context.Context, paths []string, slotOf func(i int) int) ([]Status, error) {
+	statuses := make([]Status, len(paths))
 	errs := make([]error, len(paths))
 	var wg sync.WaitGroup
 	for i, path := range paths {
-		wg.Go(func() {
-			var err error
-			if entries[i], err = c.Store.Read(ctx, path); err != nil {
-				errs[i] = fmt.Errorf("read lease %q: %w", path, err)
-			}
-		})
+		wg.Go(func() { statuses[i], errs[i] = c.look(ctx, path, slotOf(i)) })
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		read := entries[:0]
-		for i, e := range entries {
-			if errs[i] == nil {
-				read = append(read, e)
-			}
+	read := statuses[:0]
+	for i, s := range statuses {
+		if errs[i] == nil {
+			read = append(read, s)
 		}
-		return read, err
 	}
-	return entries, nil
+	return read, errors.Join(errs...)
 }

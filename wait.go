@@ -50,10 +50,14 @@ func (c *Client) acquire(ctx context.Context, paths []string, try func() (*Lease
 			sleep(ctx, retryDelay)
 		case denial != nil && ctx.Err() != nil && !errors.Is(err, ErrOutcomeUnknown):
 			return nil, fmt.Errorf("%w: %w", denial, ctx.Err())
+		case ctx.Err() != nil && errors.Is(err, ErrUnreachable) && !errors.Is(err, ctx.Err()):
+			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
 		default:
 			return nil, err
 		}
-		if err := c.await(ctx, paths, ahead); err != nil && !errors.Is(err, ErrUnreachable) {
+		if err := c.await(ctx, paths, ahead); errors.Is(err, ErrUnreachable) {
+			sleep(ctx, retryDelay)
+		} else if err != nil {
 			return nil, err
 		}
 		if ctx.Err() != nil {

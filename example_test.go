@@ -1,0 +1,149 @@
+package leasehold_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/leasetest"
+	"leasehold.example/leasehold/zookeeper"
+)
+
+// A cron job that is started on every host, and runs on one. The lease is not
+// released: it outlasts the hour, so that a host that is late does not run the
+// job again, and that the same host has it the next time.
+func ExampleClient_TryAcquire() {
+	store := leasetest.NewStore() // zookeeper.Open, in earnest
+
+	cleanUp := func(ctx context.Context, host string) error {
+		client := leasehold.Client{Store: store, Holder: host} // no Holder is the host's name
+		lease, err := client.TryAcquire(ctx, "/db_leases/hourly_cleanup", 70*time.Minute)
+		var held *leasehold.HeldError
+		if errors.As(err, &held) {
+			fmt.Printf("%s: %s does it\n", host, held.Holder)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ctx, cancel := lease.Context(ctx) // ends before the lease does
+		defer cancel()
+		fmt.Printf("%s: cleaning up\n", host)
+		return ctx.Err()
+	}
+	for _, host := range []string{"host-a", "host-b", "host-a"} {
+		if err := cleanUp(context.Background(), host); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// host-a: cleaning up
+	// host-b: host-a does it
+	// host-a: cleaning up
+}
+
+// A service that runs on one host at a time. The others wait, and one of them
+// takes over when it stops, fails or is cut off.
+func ExampleLease_Hold() {
+	client := leasehold.Client{Store: leasetest.NewStore(), Holder: "host-a"}
+
+	serve := func(ctx context.Context, work func(ctx context.Context, token int64) error) error {
+		for {
+			lease, err := client.Acquire(ctx, "/services/indexer", 30*time.Second)
+			if err != nil {
+				return err
+			}
+			err = lease.Hold(ctx, func(ctx context.Context) error { return work(ctx, lease.Token()) })
+			if errors.Is(err, leasehold.ErrLost) {
+				log.Print(err)
+				continue // wait for it again
+			}
+			return errors.Join(err, lease.Release(ctx))
+		}
+	}
+	err := serve(context.Background(), func(ctx context.Context, token int64) error {
+		// Stop when ctx ends, and send the token along with what is written.
+		fmt.Println("serving, token", token)
+		return ctx.Err()
+	})
+	fmt.Println("ended:", err)
+	// Output:
+	// serving, token 1
+	// ended: <nil>
+}
+
+// Workers that share the work in two shards: the slot says which.
+func ExampleClient_TryAcquireSlot() {
+	store := leasetest.NewStore()
+	const shards = 2
+	for _, host := range []string{"host-a", "host-b", "host-c", "host-b"} {
+		client := leasehold.Client{Store: store, Holder: host}
+		lease, err := client.TryAcquireSlot(context.Background(), "/crawler", shards, time.Minute)
+		switch {
+		case errors.Is(err, leasehold.ErrHeld):
+			fmt.Println(host, "stands by")
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Printf("%s crawls shard %d of %d\n", host, lease.Slot(), shards)
+		}
+	}
+	// Output:
+	// host-a crawls shard 0 of 2
+	// host-b crawls shard 1 of 2
+	// host-c stands by
+	// host-b crawls shard 1 of 2
+}
+
+// A unit test sets the time, and needs no server.
+func Example_fakeClock() {
+	now := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	store := leasetest.NewStore()
+	a := leasehold.Client{Store: store, Holder: "host-a", Now: clock}
+	b := leasehold.Client{Store: store, Holder: "host-b", Now: clock}
+	ctx := context.Background()
+
+	if _, err := a.TryAcquire(ctx, "/jobs/report", time.Hour); err != nil {
+		log.Fatal(err)
+	}
+	_, err := b.TryAcquire(ctx, "/jobs/report", time.Hour)
+	fmt.Println(err)
+
+	now = now.Add(time.Hour) // host-a is gone
+	lease, err := b.TryAcquire(ctx, "/jobs/report", time.Hour)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(lease.Holder(), "has it until", lease.End().Format(time.TimeOnly))
+	// Output:
+	// lease "/jobs/report" is held by "host-a" until 2026-11-22T19:00:00Z
+	// host-b has it until 20:00:00
+}
+
+// A program that has a connection to ZooKeeper uses that one, and keeps it.
+func Example_existingConnection() {
+	conn, _, err := zk.Connect([]string{"zk1.example:2181", "zk2.example:2181"}, 10*time.Second)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	store := zookeeper.New(conn, nil)
+	defer store.Close() // leaves conn open
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client := leasehold.Client{Store: store}
+	lease, err := client.Acquire(ctx, "/services/indexer", 30*time.Second)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer lease.Release(ctx)
+	fmt.Println("mine until", lease.End())
+}
