@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"leasehold.example/leasehold"
+)
+
+const acquireExamples = `  # renew or take the lease before each batch, and keep off when another has it
+  leasehold acquire --store dir:/var/lib/leases -d 10m /batch || exit
+
+  # wait a minute for one of three slots, and use its token
+  token=$(leasehold acquire -d 10m -w 1m --slots 3 --json /upload | jq .token)`
+
+func (p *program) acquireCommand() *cobra.Command {
+	a := acquiring{holding: holding{asking: asking{program: p}}}
+	cmd := &cobra.Command{
+		Use:   "acquire [flags] PATH",
+		Short: "Obtain or renew a lease, and say so",
+		Long: `Obtain the lease at PATH, or renew it if this holder has it already, and print
+until when. Nothing keeps it alive: acquire it again in time, or let it end.`,
+		Example: acquireExamples,
+		Args:    wantPaths(1, 1, "PATH"),
+	}
+	a.add(cmd, "print the lease, or who has it, as a line of JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.finish(cmd.Context(), a.run(cmd.Context(), args[0]))
+	}
+	return cmd
+}
+
+func (a *acquiring) run(ctx context.Context, path string) error {
+	start := time.Now()
+	u, client, err := a.check(path)
+	if err != nil {
+		return err
+	}
+	if err := a.checkTime(0); err != nil {
+		return err
+	}
+	client.Grace = 1 // of no use here, and its default is not to limit MaxClockSkew
+	_, limit := a.limits(start)
+	return a.with(ctx, u, limit, func(s leasehold.Store) error {
+		back := &returnable{Store: s}
+		l, err := a.obtain(ctx, client, back, path, start, func(*leasehold.Lease) error { return nil })
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return writeJSON(a.stdout, []leasehold.Status{{
+				Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
+				End: l.End(), Remaining: max(0, time.Until(l.End())), Since: back.since(), Token: l.Token(),
+			}})
+		}
+		return writeAll(a.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", escape(l.Path()), formatTime(l.End()), l.Token()))
+	})
+}

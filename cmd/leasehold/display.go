@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"leasehold.example/leasehold"
+)
+
+// stateJSON is what --json prints for a lease. Keys are absent where they mean
+// nothing.
+type stateJSON struct {
+	Path      string   `json:"path"`
+	Slot      *int     `json:"slot,omitempty"`
+	State     string   `json:"state"`
+	Holder    string   `json:"holder,omitempty"`
+	End       string   `json:"end,omitempty"`
+	Remaining *float64 `json:"remaining_seconds,omitempty"`
+	Since     string   `json:"since,omitempty"`
+	Token     int64    `json:"token,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+}
+
+// writeJSON prints one line for each of statuses.
+func writeJSON(w io.Writer, statuses []leasehold.Status) error {
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false)
+	for _, s := range statuses {
+		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: formatTime(s.End), Reason: s.Reason}
+		if s.Slot >= 0 {
+			line.Slot = &s.Slot
+		}
+		if s.State == leasehold.Held {
+			seconds := s.Remaining.Truncate(time.Millisecond).Seconds()
+			line.Remaining = &seconds
+		}
+		if s.State != leasehold.Free { // else they are those of a lease that was given up
+			line.Since, line.Token = formatTime(s.Since), s.Token
+		}
+		if err := lines.Encode(line); err != nil {
+			return fmt.Errorf("write the state of %q: %w", s.Path, err)
+		}
+	}
+	return writeAll(w, b.Bytes())
+}
+
+// writeTable prints statuses for people.
+func writeTable(w io.Writer, statuses []leasehold.Status) error {
+	var b bytes.Buffer
+	columns := []string{"PATH", "STATE", "HOLDER", "END", "REMAINING", "SINCE", "TOKEN"}
+	for _, s := range statuses {
+		if s.Reason != "" {
+			columns = append(columns, "REASON")
+			break
+		}
+	}
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, strings.Join(columns, "\t"))
+	for _, s := range statuses {
+		remaining, since, token := "", "", ""
+		if s.State == leasehold.Held {
+			remaining = formatRemaining(s.Remaining)
+		}
+		if s.State != leasehold.Free {
+			since = formatTime(s.Since)
+			if s.Token > 0 {
+				token = strconv.FormatInt(s.Token, 10)
+			}
+		}
+		row := []string{escape(s.Path), s.State.String(), escape(s.Holder), formatTime(s.End), remaining, since, token, printable(s.Reason)}
+		for i, cell := range row {
+			if cell == "" {
+				row[i] = "-"
+			}
+		}
+		fmt.Fprintln(table, strings.Join(row[:len(columns)], "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return writeAll(w, b.Bytes())
+}
+
+func writeAll(w io.Writer, b []byte) error {
+	if _, err := w.Write(b); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// formatTime prints t as ends are printed everywhere, "" for the zero time.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// formatRemaining prints whole seconds, and less than one as it is.
+func formatRemaining(d time.Duration) string {
+	if d < time.Second {
+		return d.Truncate(time.Millisecond).String()
+	}
+	return d.Truncate(time.Second).String()
+}
+
+// denialMessage says who has the lease, and until when.
+func denialMessage(held *leasehold.HeldError) string {
+	what := escape(held.Path) + " is held by"
+	if held.Slots != nil {
+		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), escape(held.Path))
+	}
+	return fmt.Sprintf("%s %q until %s (for another %s, token %d)",
+		what, held.Holder, formatTime(held.End), formatRemaining(held.Remaining), held.Token)
+}
+
+// denied returns what a denial says of the leases.
+func denied(held *leasehold.HeldError) []leasehold.Status {
+	if held.Slots != nil {
+		return held.Slots
+	}
+	return []leasehold.Status{{
+		Path: held.Path, Slot: -1, State: leasehold.Held, Holder: held.Holder,
+		End: held.End, Remaining: held.Remaining, Token: held.Token,
+	}}
+}

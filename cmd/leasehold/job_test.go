@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/localdir"
+)
+
+// TestStoppedJobAfterTheEnd: what was stopped when the lease ran out must not
+// be continued, not even for the moment until it is killed.
+func TestStoppedJobAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	j := startTestJob(t, "sleep", "60")
+	j.terminal = &terminal{} // not that of whoever runs the tests
+	j.signal(unix.SIGSTOP)
+	select {
+	case sig := <-j.stopped:
+		if sig != unix.SIGSTOP {
+			t.Fatalf("stopped by %v, want SIGSTOP", sig)
+		}
+	case <-time.After(patience):
+		t.Fatal("not told that COMMAND was stopped")
+	}
+	j.proceed(func() time.Duration { return 0 })
+	if got := state(t, j); got != "T" {
+		t.Errorf("after the lease's end: got the state %s, want T", got)
+	}
+	j.proceed(func() time.Duration { return time.Second })
+	for start := time.Now(); state(t, j) == "T"; time.Sleep(time.Millisecond) {
+		if time.Since(start) > patience {
+			t.Fatal("not continued before the lease's end")
+		}
+	}
+	if gone := j.stop(time.Minute, func() time.Duration { return 0 }); !gone {
+		t.Error("not gone after stop")
+	}
+	if got := j.exitCode(); got != 137 {
+		t.Errorf("got exit code %d with no time left, want that of SIGKILL, 137", got)
+	}
+}
+
+func startTestJob(t *testing.T, command ...string) *job {
+	t.Helper()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	executable, err := resolve(command[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := startJob(&program{stdin: null, stdout: os.Stdout, stderr: os.Stderr}, executable, command, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		j.signal(unix.SIGKILL)
+		<-j.ended
+	})
+	return j
+}
+
+func state(t *testing.T, j *job) string {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", j.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[:1]
+}
+
+// TestGiveBack: what an interrupted run was granted is as it was before, also
+// where this holder had the lease already.
+func TestGiveBack(t *testing.T) {
+	t.Parallel()
+	s, err := localdir.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := t.Context()
+	back := &returnable{Store: s}
+	c := &leasehold.Client{Store: back, Holder: "host-a"}
+	for _, before := range []struct {
+		holder string
+		want   leasehold.State
+	}{{"", leasehold.Free}, {"host-a", leasehold.Held}} {
+		if before.holder != "" {
+			earlier := &leasehold.Client{Store: s, Holder: before.holder}
+			if _, err := earlier.TryAcquire(ctx, "/x", time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old, err := s.Read(ctx, "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.TryAcquire(ctx, "/x", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := back.giveBack(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Status(ctx, "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.State != before.want {
+			t.Errorf("held by %q before: got the state %v, want %v", before.holder, got.State, before.want)
+		}
+		if now, err := s.Read(ctx, "/x"); err != nil || old.Data != nil && string(now.Data) != string(old.Data) {
+			t.Errorf("held by %q before: got the record %s (%v), want %s", before.holder, now.Data, err, old.Data)
+		}
+	}
+}

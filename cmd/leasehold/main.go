@@ -1,0 +1,31 @@
+// Command leasehold runs a job on exactly one of many hosts, or on at most N,
+// by leases on ZooKeeper or in a local directory.
+//
+// "leasehold --help" tells how to use it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program: it returns the exit code.
+func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (code int) {
+	ctx, caught := catchSignals(ctx)
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, signals: caught}
+	defer func() {
+		if r := recover(); r != nil {
+			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})
+		}
+	}()
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return p.report(root.ExecuteContext(ctx))
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"leasehold.example/leasehold/internal/zktest"
+)
+
+// TestMain makes the test binary the command itself where it is called by that
+// name, and puts it into the scripts' PATH.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "leasehold" {
+		main()
+	}
+	bin, err := os.MkdirTemp("", "leasehold-bin-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(bin)
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	// A copy of its own that other users may execute, too.
+	if err := os.Chmod(bin, 0o755); err != nil {
+		panic(err)
+	}
+	text, err := os.ReadFile(self)
+	if err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "leasehold"), text, 0o755); err != nil {
+		panic(err)
+	}
+	os.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := f.Value.Set("6"); err != nil { // scripts mostly wait
+			panic(err)
+		}
+	}
+	zktest.Main(m)
+}
+
+// TestScripts runs testdata/script: each script on both stores, but for those
+// that are named after the one that they are for.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	t.Run("local", func(t *testing.T) {
+		t.Parallel()
+		runScripts(t, "zookeeper-", func(env *testscript.Env) error {
+			env.Setenv("STORE", "dir:"+filepath.Join(env.WorkDir, "store"))
+			return nil
+		})
+	})
+	t.Run("zookeeper", func(t *testing.T) {
+		t.Parallel()
+		runScripts(t, "local-", func(env *testscript.Env) error {
+			env.Setenv("STORE", fmt.Sprintf("zk://%s/%s-%08x", zktest.Shared(t).Addr(), filepath.Base(env.WorkDir), rand.Uint32()))
+			return nil
+		})
+	})
+}
+
+func runScripts(t *testing.T, except string, setStore func(*testscript.Env) error) {
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range all {
+		if !strings.HasPrefix(filepath.Base(f), except) {
+			files = append(files, f)
+		}
+	}
+	testscript.Run(t, testscript.Params{
+		Files:              files,
+		RequireUniqueNames: true,
+		Cmds:               scriptCommands(t),
+		Setup: func(env *testscript.Env) error {
+			runtimeDir := filepath.Join(env.WorkDir, "runtime")
+			if err := os.Mkdir(runtimeDir, 0o700); err != nil {
+				return err
+			}
+			if err := setStore(env); err != nil {
+				return err
+			}
+			env.Setenv("LEASEHOLD_STORE", env.Getenv("STORE"))
+			env.Setenv("LEASEHOLD_HOLDER", "host-a")
+			env.Setenv("XDG_RUNTIME_DIR", runtimeDir)
+			// Else the race detector adds a second to every exit.
+			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=10"))
+			env.Values[processesKey{}] = map[string]*process{}
+			return nil
+		},
+	})
+}
