@@ -18,8 +18,8 @@ test: deps
 	go test -race -parallel 8 -timeout 10m ./...
 
 # What the tests need of Debian: a ZooKeeper with its Java, kazoo for the
-# system's Python, faketime for servers whose clocks are off, a C compiler for
-# -race.
+# system's Python, faketime for servers whose clocks are off, network namespaces and
+# firewalls for the fault laboratory, a C compiler for -race.
 deps:
 	@missing=; \
 	test -e /usr/share/java/zookeeper.jar && command -v java >/dev/null || missing="$$missing zookeeper default-jre-headless"; \
@@ -27,6 +27,9 @@ deps:
 	ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$$missing faketime"; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v unshare >/dev/null || missing="$$missing util-linux"; \
+	PATH=$$PATH:/usr/sbin:/sbin; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
 	test -z "$$missing" && exit 0; \
 	command -v apt-get >/dev/null || { echo "missing:$$missing; there is no apt-get here to install them with" >&2; exit 1; }; \
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \

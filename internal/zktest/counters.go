@@ -43,7 +43,7 @@ func (s *Server) Counters(t testing.TB) Counters {
 // report asks a server that serves requests for its counts of packets and its
 // last zxid. One that has not loaded its data yet is an error.
 func (s *Server) report(within time.Duration) (received, zxid int64, err error) {
-	answer, err := ask(s.addr, "srvr", within)
+	answer, err := Ask(s.addr, "srvr", within)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -64,8 +64,9 @@ func (s *Server) report(within time.Duration) (received, zxid int64, err error) 
 	return received, zxid, nil
 }
 
-// ask sends a four-letter word and returns the whole answer.
-func ask(addr, word string, within time.Duration) (string, error) {
+// Ask sends a four-letter word to a server and returns the whole answer, or an
+// error when it takes longer. A server that starts may never answer.
+func Ask(addr, word string, within time.Duration) (string, error) {
 	deadline := time.Now().Add(within)
 	conn, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {

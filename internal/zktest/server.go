@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,12 +16,7 @@ import (
 	"leasehold.example/leasehold/internal/zktest/child"
 )
 
-const (
-	jar     = "/usr/share/java/zookeeper.jar" // its manifest names the rest of the class path
-	logging = "/usr/share/java/slf4j-simple.jar"
-
-	startLimit = 60 * time.Second // on a machine busy with other tests
-)
+const startLimit = 60 * time.Second // on a machine busy with other tests
 
 // A Config says how a server differs from the usual one.
 type Config struct {
@@ -117,12 +111,6 @@ func Shared(t testing.TB) *Server {
 var errPort = errors.New("port in use")
 
 func start(dir string, c Config) (*Server, error) {
-	if _, err := exec.LookPath("java"); err != nil {
-		return nil, fmt.Errorf("%w; apt-get install zookeeper", err)
-	}
-	if _, err := os.Stat(jar); err != nil {
-		return nil, fmt.Errorf("%w; apt-get install zookeeper", err)
-	}
 	s := &Server{dir: dir, env: c.Env}
 	for range 10 {
 		addr, err := freeAddr()
@@ -173,14 +161,15 @@ func (s *Server) file(name string) string { return filepath.Join(s.dir, name) }
 
 // run starts the process and waits until it serves requests.
 func (s *Server) run() error {
+	cmd, err := Java(s.file("zoo.cfg"))
+	if err != nil {
+		return err
+	}
 	log, err := os.Create(s.file("log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-		"-cp", jar+":"+logging, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.file("zoo.cfg"))
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -208,7 +197,7 @@ func (s *Server) awaitReady(proc *child.Process) error {
 		received, _, err := s.report(500 * time.Millisecond) // asked too early it never answers
 		if err == nil {
 			var conf string
-			conf, err = ask(s.addr, "conf", 5*time.Second)
+			conf, err = Ask(s.addr, "conf", 5*time.Second)
 			if err == nil && !strings.Contains(conf, "dataDir="+s.file("data")) {
 				return errPort // somebody else's server answered
 			}

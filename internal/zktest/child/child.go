@@ -20,7 +20,7 @@ type Process struct {
 // Start starts cmd and waits for its end in the background. On Linux the
 // kernel kills the child when this process ends, however that happens.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	if err := tieToParent(cmd); err != nil {
+	if err := Tie(cmd); err != nil {
 		return nil, err
 	}
 	p := &Process{cmd: cmd, done: make(chan struct{})}

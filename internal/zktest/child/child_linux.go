@@ -9,7 +9,9 @@ import (
 	"time"
 )
 
-func tieToParent(cmd *exec.Cmd) error {
+// Tie has the kernel kill the child when the thread that starts it ends.
+// [Start] does so itself, and keeps that thread.
+func Tie(cmd *exec.Cmd) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}

@@ -7,7 +7,9 @@ import (
 	"os/exec"
 )
 
-func tieToParent(*exec.Cmd) error {
+// Tie has the kernel kill the child when the thread that starts it ends.
+// [Start] does so itself, and keeps that thread.
+func Tie(*exec.Cmd) error {
 	return errors.New("tests that start processes need Linux")
 }
 

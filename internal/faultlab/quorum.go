@@ -1,0 +1,159 @@
+package faultlab
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"leasehold.example/leasehold/internal/zktest"
+)
+
+const (
+	patience = 500 * time.Millisecond // with one question to a server
+	limit    = 60 * time.Second       // for an ensemble to serve, on a busy machine
+)
+
+// Leader returns the server that leads, as the observer sees it within half a
+// second, and -1 if there is none. A leader that was stopped takes itself for
+// one for a moment after it goes on; it does not count beside a newer one.
+func (l *Lab) Leader() int {
+	epochs := make([]int64, len(l.servers))
+	l.ask(func(i int) {
+		answer, err := zktest.Ask(l.Addr(i), "srvr", patience)
+		if err != nil {
+			return
+		}
+		if !strings.Contains(answer, "Mode: leader\n") && !strings.Contains(answer, "Mode: standalone\n") {
+			return
+		}
+		_, zxid, _ := strings.Cut(answer, "\nZxid: ")
+		zxid, _, _ = strings.Cut(zxid, "\n")
+		if n, err := strconv.ParseInt(zxid, 0, 64); err == nil {
+			epochs[i] = n>>32 + 1
+		}
+	})
+	leader := -1
+	var newest int64
+	for i, epoch := range epochs {
+		if epoch > newest {
+			leader, newest = i, epoch
+		}
+	}
+	return leader
+}
+
+// AwaitQuorum waits until the ensemble carries out writes, and has a leader.
+func (l *Lab) AwaitQuorum(t testing.TB) {
+	t.Helper()
+	l.await(t, 1, nil)
+}
+
+// Serving returns the servers through which a session could be opened just
+// now, which takes a quorum.
+func (l *Lab) Serving() []int {
+	opened := make([]bool, len(l.servers))
+	l.ask(func(i int) { opened[i] = openSession(l.Addr(i), patience) == nil })
+	var serving []int
+	for i := range opened {
+		if opened[i] {
+			serving = append(serving, i)
+		}
+	}
+	return serving
+}
+
+// ask asks all servers that can answer, at once.
+func (l *Lab) ask(question func(i int)) {
+	l.mu.Lock()
+	asked := make([]bool, len(l.servers))
+	for i, s := range l.servers {
+		asked[i] = !s.mute()
+	}
+	l.mu.Unlock()
+	var asking sync.WaitGroup
+	for i := range asked {
+		if asked[i] {
+			asking.Go(func() { question(i) })
+		}
+	}
+	asking.Wait()
+}
+
+// await waits until so many servers serve. What to do about one that has
+// ended meanwhile, ended says, if anything.
+func (l *Lab) await(t testing.TB, servers int, ended func(*server) error) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		serving := l.Serving()
+		if len(serving) >= servers && l.Leader() >= 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %d servers that serve after %v, want %d; the ends of their logs:%s", len(serving), limit, servers, l.logs())
+		}
+		if ended == nil {
+			continue
+		}
+		if err := l.forEnded(ended); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (l *Lab) forEnded(do func(*server) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.servers {
+		if !s.running() {
+			if err := do(s); err != nil {
+				return fmt.Errorf("server %d: %w", s.index, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Lab) logs() string {
+	var logs strings.Builder
+	for _, s := range l.servers {
+		fmt.Fprintf(&logs, "\nserver %d:\n%s", s.index, s.logTail())
+	}
+	return logs.String()
+}
+
+// openSession opens a session of its own at the server, and closes it: two
+// writes, of which the server has seen the first.
+func openSession(addr string, within time.Duration) error {
+	conn, err := net.DialTimeout("tcp", addr, within)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
+		return err
+	}
+	// ConnectRequest: protocol version, last zxid seen, session timeout in ms,
+	// session id, password.
+	request := make([]byte, 4+4+8+4+8+4+16)
+	binary.BigEndian.PutUint32(request, uint32(len(request)-4))
+	binary.BigEndian.PutUint32(request[16:], 2000)
+	binary.BigEndian.PutUint32(request[28:], 16)
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	response := make([]byte, 4+4+4+8) // the password and more may follow
+	if _, err := io.ReadFull(conn, response); err != nil {
+		return err
+	}
+	if binary.BigEndian.Uint32(response[8:]) == 0 {
+		return fmt.Errorf("the server at %s refused a session", addr)
+	}
+	_, err = conn.Write([]byte{0, 0, 0, 8, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xf5}) // closeSession
+	return err
+}
