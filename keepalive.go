@@ -3,6 +3,7 @@ package leasehold
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -95,10 +96,26 @@ const minPause = 20 * time.Millisecond
 func (l *Lease) lostInTime() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over != nil {
+	switch {
+	case l.over != nil:
 		return l.over
+	case l.trouble != nil:
+		return fmt.Errorf("%w: %w", errNotRenewed, l.trouble)
 	}
 	return errNotRenewed
+}
+
+// setback notes why the last attempt to renew failed.
+func (l *Lease) setback(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = why
+}
+
+// attemptTime bounds an attempt to renew a lease that lasts for left, so that
+// there is time for more, and a word about it in the log.
+func attemptTime(left time.Duration) time.Duration {
+	return max(500*time.Millisecond, min(10*time.Second, left/4))
 }
 
 // keepAlive renews the lease until ctx ends, and calls end when it is lost.
@@ -112,7 +129,10 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
 			if ctx.Err() != nil {
 				return
 			}
-			err := l.renewOrAdopt(ctx)
+			attempt, cancel := context.WithTimeout(ctx, attemptTime(l.Remaining()))
+			err := l.renewOrAdopt(attempt)
+			cancel()
+			l.setback(err)
 			if err == nil {
 				break
 			}

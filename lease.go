@@ -22,6 +22,8 @@ type Lease struct {
 	entry  Entry
 	record kazoo.Record
 	over   error // why the lease is no longer ours; nil while it may be
+
+	trouble error // why the last attempt to keep it alive failed; nil if it did not
 }
 
 // errReleased is the ErrLost of a lease that Release has ended.
