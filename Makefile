@@ -4,10 +4,14 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
+# Installs Debian packages, as root or with sudo.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+APT  := $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0
+
 FUZZTIME ?= 60s
 SHELL    := /bin/bash
 
-.PHONY: build test deps lint vuln fuzz rename-module
+.PHONY: build test soak model deps lint vuln fuzz rename-module
 
 build:
 	go build -trimpath -o bin/leasehold ./cmd/leasehold
@@ -16,6 +20,16 @@ build:
 # is spent waiting, hence more of them at once than there are processors.
 test: deps
 	go test -race -parallel 8 -timeout 10m ./...
+
+# The fault laboratory for longer than in make test: make soak MINUTES=30
+MINUTES ?= 30
+soak: deps
+	SOAK_MINUTES=$(MINUTES) go test -run '^TestSoak$$' -count=1 -v -timeout $$(($(MINUTES) + 15))m ./soak
+
+# The protocol, and what is broken of it, checked by spin: about ten minutes.
+model:
+	@command -v spin >/dev/null && command -v gcc >/dev/null || { $(APT) spin gcc libc6-dev; }
+	cd model && ./check.sh
 
 # What the tests need of Debian: a ZooKeeper with its Java, kazoo for the
 # system's Python, faketime for servers whose clocks are off, network namespaces and
@@ -32,9 +46,7 @@ deps:
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	test -z "$$missing" && exit 0; \
 	command -v apt-get >/dev/null || { echo "missing:$$missing; there is no apt-get here to install them with" >&2; exit 1; }; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	echo "installing$$missing"; \
-	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	echo "installing$$missing"; $(APT) $$missing
 
 lint:
 	@out=$$(go run $(GOFUMPT) -l .) && test -z "$$out" || { echo "gofumpt would change: $$out" >&2; exit 1; }

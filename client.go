@@ -64,11 +64,27 @@ func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (
 	return r.grant(ctx, path, noSlot)
 }
 
+// check returns an *ArgumentError if there is no Store, or path can't be a
+// lease's.
+func (c *Client) check(path string) error {
+	if err := c.checkStore(); err != nil {
+		return err
+	}
+	return CheckPath(path)
+}
+
+func (c *Client) checkStore() error {
+	if c.Store == nil {
+		return &ArgumentError{Name: "Client", Value: "Store: nil", Want: "set its Store"}
+	}
+	return nil
+}
+
 // Release gives up the lease at path if the Client's holder has it, whichever
 // process acquired it. It does nothing if the lease is free or has ended, and
 // returns a [*HeldError] if another has it.
 func (c *Client) Release(ctx context.Context, path string) error {
-	if err := CheckPath(path); err != nil {
+	if err := c.check(path); err != nil {
 		return err
 	}
 	holder, err := c.holder()
@@ -88,7 +104,7 @@ func (c *Client) Release(ctx context.Context, path string) error {
 // token is another by now. Whoever has the lease learns of it when renewing,
 // and may go on working until then.
 func (c *Client) ForceRelease(ctx context.Context, path string, token int64) error {
-	if err := CheckPath(path); err != nil {
+	if err := c.check(path); err != nil {
 		return err
 	}
 	return c.release(ctx, path, func(s Status) error {
@@ -136,7 +152,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 // Status describes the lease at path. A record that can't be read is no error
 // but a state.
 func (c *Client) Status(ctx context.Context, path string) (Status, error) {
-	if err := CheckPath(path); err != nil {
+	if err := c.check(path); err != nil {
 		return Status{}, err
 	}
 	return c.look(ctx, path, noSlot)
@@ -145,6 +161,9 @@ func (c *Client) Status(ctx context.Context, path string) (Status, error) {
 // List describes every lease at and below prefix, "/" for all, in the order of
 // their paths. With an error it also returns what could be read.
 func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
+	if err := c.checkStore(); err != nil {
+		return nil, err
+	}
 	if prefix != "/" {
 		if err := CheckPath(prefix); err != nil {
 			return nil, err
@@ -174,7 +193,7 @@ const (
 )
 
 func (c *Client) request(path string, d time.Duration) (*request, error) {
-	if err := CheckPath(path); err != nil {
+	if err := c.check(path); err != nil {
 		return nil, err
 	}
 	if err := checkDuration(d, c.wallNow()); err != nil {

@@ -33,6 +33,13 @@ var errReleased = fmt.Errorf("%w: it was released", ErrLost)
 // been carried out.
 var errReleasing = fmt.Errorf("%w: its release was asked for", ErrLost)
 
+// String says whose lease it is, until when, and its token.
+func (l *Lease) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("lease %q of %q until %s (token %d)", l.path, l.asked.name, formatEnd(l.record.End), l.entry.Token)
+}
+
 // Path returns the lease path: of the slot, where there are slots.
 func (l *Lease) Path() string { return l.path }
 

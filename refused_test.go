@@ -156,3 +156,26 @@ func TestBadArgumentsReachNoStore(t *testing.T) {
 		}
 	}
 }
+
+// A Client without a Store is told so, by every call.
+func TestNoStore(t *testing.T) {
+	c := &leasehold.Client{Holder: "host-a"}
+	ctx := t.Context()
+	for name, call := range map[string]func() error{
+		"TryAcquire":     func() error { _, err := c.TryAcquire(ctx, "/x", time.Minute); return err },
+		"TryAcquireSlot": func() error { _, err := c.TryAcquireSlot(ctx, "/x", 2, time.Minute); return err },
+		"Acquire":        func() error { _, err := c.Acquire(ctx, "/x", time.Minute); return err },
+		"AcquireSlot":    func() error { _, err := c.AcquireSlot(ctx, "/x", 2, time.Minute); return err },
+		"Release":        func() error { return c.Release(ctx, "/x") },
+		"ReleaseSlots":   func() error { return c.ReleaseSlots(ctx, "/x", 2) },
+		"ForceRelease":   func() error { return c.ForceRelease(ctx, "/x", 1) },
+		"Status":         func() error { _, err := c.Status(ctx, "/x"); return err },
+		"StatusSlots":    func() error { _, err := c.StatusSlots(ctx, "/x", 2); return err },
+		"List":           func() error { _, err := c.List(ctx, "/"); return err },
+	} {
+		var bad *leasehold.ArgumentError
+		if err := call(); !errors.As(err, &bad) || bad.Name != "Client" {
+			t.Errorf("%s: got %v, want an *ArgumentError about the Client", name, err)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func (r *request) candidates(statuses []Status) []int {
 
 // StatusSlots describes the slots of path, 0 to n-1, in order.
 func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status, error) {
-	paths, err := slotPaths(path, n)
+	paths, err := c.slotPaths(path, n)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +125,8 @@ func (c *Client) ReleaseSlots(ctx context.Context, path string, n int) error {
 	return errors.Join(errs...)
 }
 
-func slotPaths(path string, n int) ([]string, error) {
-	if err := CheckPath(path); err != nil {
+func (c *Client) slotPaths(path string, n int) ([]string, error) {
+	if err := c.check(path); err != nil {
 		return nil, err
 	}
 	if err := checkSlots(n); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // Acquire is TryAcquire, but waits until the lease can be had: for its release,
 // which it learns of at once, for its end, and for a store that can't be
-// reached. When ctx ends first, the error matches ctx.Err(), and ErrHeld if
+// reached. Those who wait are served in no particular order. When ctx ends first, the error matches ctx.Err(), and ErrHeld if
 // another has the lease.
 func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
 	return c.acquire(ctx, []string{path}, func() (*Lease, error) { return c.TryAcquire(ctx, path, d) })
@@ -19,7 +19,7 @@ func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Le
 
 // AcquireSlot is TryAcquireSlot, but waits as Acquire does.
 func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
-	paths, err := slotPaths(path, n)
+	paths, err := c.slotPaths(path, n)
 	if err != nil {
 		return nil, err
 	}

@@ -190,8 +190,8 @@ func (s *session) note(err error) {
 // unreachable returns the error for a context that ended before the server
 // answered.
 func (s *session) unreachable(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
+	if errors.Is(ctx.Err(), context.Canceled) { // no fault of the server's
+		return fmt.Errorf("ZooKeeper at %s: %w", s.hosts, ctx.Err())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

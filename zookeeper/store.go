@@ -82,7 +82,7 @@ var _ leasehold.Store = (*Store)(nil)
 // trusted: those before 3.6, and other servers that speak the protocol.
 //
 // It returns an [*leasehold.ArgumentError] for a bad url, and ErrUnreachable,
-// naming the hosts, if there is no session when ctx ends.
+// naming the hosts, if there is no session at ctx's deadline; so give it one.
 func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	a, err := parseURL(url)
 	if err != nil {
