@@ -15,6 +15,7 @@ import (
 const (
 	minDuration = time.Second // shorter, and it could be over before it begins
 	maxHolder   = 1024        // bytes
+	maxPath     = 16 << 10    // bytes; ZooKeeper breaks a connection at a request of 1 MiB, and a grant names its path many times
 )
 
 // grantName is what the ZooKeeper store names its grant nodes.
@@ -23,7 +24,7 @@ var grantName = regexp.MustCompile(`^grant-[0-9a-f]{16}-\d{10}$`)
 // CheckPath returns an [*ArgumentError] unless path can name a lease on every
 // store. It is absolute, its components are separated by single slashes, and
 // none is empty, ".", "..", "lease_holder" or like a lock node or a grant node;
-// it has none of the characters that ZooKeeper refuses
+// it has at most 16,384 bytes and none of the characters that ZooKeeper refuses
 // (PathUtils.validatePath), and is neither "/" nor at or below "/zookeeper".
 func CheckPath(path string) error {
 	bad := func(format string, args ...any) error {
@@ -38,6 +39,8 @@ func CheckPath(path string) error {
 		return bad("the root can't be a lease")
 	case strings.HasSuffix(path, "/"):
 		return bad(`must not end with "/"`)
+	case len(path) > maxPath:
+		return bad("has %d bytes, must have at most %d", len(path), maxPath)
 	case !utf8.ValidString(path):
 		return bad("must be valid UTF-8")
 	}

@@ -55,7 +55,9 @@ type Client struct {
 //
 // It returns a [*HeldError] if another has the lease, and an [*ArgumentError],
 // [*RecordError], [*ClockSkewError], ErrPermission, ErrUnreachable or
-// ErrOutcomeUnknown. An unreachable store is tried until ctx ends.
+// ErrOutcomeUnknown. An unreachable store is tried until ctx ends. It returns
+// ErrLost if the lease was over before it could be used: the store took too
+// long to answer, or d is too short for records of whole seconds.
 func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
 	r, err := c.request(path, d)
 	if err != nil {
@@ -283,19 +285,31 @@ func (r *request) grant(ctx context.Context, path string, slot int) (*Lease, err
 	}
 	l := &Lease{asked: r, path: path, slot: slot, entry: entry, record: *granted, busy: make(chan struct{}, 1)}
 	if err := l.judge(ctx, former); err != nil {
-		l.undo(ctx, undo)
+		if undoErr := l.undo(ctx, undo); undoErr != nil {
+			err = errors.Join(err, fmt.Errorf("%w: the grant was not undone: %w", ErrOutcomeUnknown, undoErr))
+		}
 		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, err
+	}
+	if l.Remaining() <= 0 {
+		over := fmt.Errorf("acquire lease %q: %w: it was over before it could be used; use a longer duration than %s", path, ErrLost, r.duration)
+		return nil, errors.Join(over, l.undo(ctx, undo))
 	}
 	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", granted.End, "token", entry.Token)
 	return l, nil
 }
 
+// stampTime is for how long a measured offset is enough to refuse by. A clock
+// that is being slewed back leaves no jump to void it, and a refusal measures
+// nothing, so that without a bound it would be for ever.
+const stampTime = time.Minute
+
 // decide applies the rule to what the store has. It returns the record, nil
 // for none, if the lease may be granted.
 func (r *request) decide(old Entry) (*kazoo.Record, error) {
 	if r.Now == nil {
-		if lo, hi, ok := old.Stamp.offset(ReadInstant()); ok && (hi < -r.skew || lo > r.skew) {
+		now := ReadInstant()
+		if lo, hi, ok := old.Stamp.offset(now); ok && now.Since(old.Stamp.Sent) < stampTime && (hi < -r.skew || lo > r.skew) {
 			return nil, &ClockSkewError{Path: old.Path, Least: -hi, Most: -lo, Limit: r.skew}
 		}
 	}

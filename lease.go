@@ -83,8 +83,9 @@ func (l *Lease) remaining() time.Duration {
 	if l.asked.Now != nil {
 		return max(0, l.record.End.Sub(l.asked.Now()))
 	}
-	total := l.record.End.Sub(l.entry.Stamp.At) - l.asked.skew
-	return max(0, total-l.entry.Stamp.Sent.Elapsed())
+	stamp := l.entry.Stamp
+	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.asked.skew
+	return max(0, total-stamp.Sent.Elapsed())
 }
 
 // Renew extends the lease to its duration from now; its token stays. It tries
@@ -228,7 +229,12 @@ func (l *Lease) Release(ctx context.Context) error {
 	}
 	l.end(errReleasing) // another may have it before the reply comes
 	err = l.asked.Store.Release(ctx, entry, data)
+	if errors.Is(err, context.Canceled) && !errors.Is(err, ErrOutcomeUnknown) { // outlive's doing
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
 	switch {
+	case errors.Is(err, ErrLost) && errors.Is(over, errReleasing) && l.wasReleased(ctx, entry):
+		err = nil // an earlier Release has arrived after all
 	case errors.Is(err, ErrLost):
 		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.explain(ctx)))
 	case errors.Is(err, ErrOutcomeUnknown): // which comes with ErrUnreachable, perhaps
@@ -241,6 +247,16 @@ func (l *Lease) Release(ctx context.Context) error {
 	l.end(errReleased)
 	l.asked.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.asked.name, "token", entry.Token)
 	return nil
+}
+
+// wasReleased reports whether the grant in held is there, and was released.
+func (l *Lease) wasReleased(ctx context.Context, held Entry) bool {
+	e, err := l.asked.Store.Read(ctx, l.path)
+	if err != nil || e.Token != held.Token {
+		return false
+	}
+	rec, err := parseRecord(e)
+	return err == nil && rec != nil && rec.IsReleased()
 }
 
 // end notes why the lease is over; nil means that it is not.

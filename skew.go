@@ -63,10 +63,14 @@ func (l *Lease) judge(ctx context.Context, former takeover) error {
 const undoTime = time.Second
 
 // undo takes back a grant that does not stand, leaving what was there before.
-func (l *Lease) undo(ctx context.Context, former []byte) {
+// A nil error means that it is not there any more.
+func (l *Lease) undo(ctx context.Context, former []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := l.asked.Store.Release(ctx, l.entry, former); err != nil {
-		l.asked.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.asked.name, "reason", err)
+	err := l.asked.Store.Release(ctx, l.entry, former)
+	if err == nil || errors.Is(err, ErrLost) {
+		return nil
 	}
+	l.asked.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.asked.name, "reason", err)
+	return err
 }

@@ -38,7 +38,7 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 			statuses[i].State, statuses[i].Holder, statuses[i].End = Held, held.Holder, held.End
 			statuses[i].Remaining, statuses[i].Token = held.Remaining, held.Token
 			statuses[i].Since = time.Time{} // a denial does not tell
-		case errors.As(err, &skew) && !skew.Until.IsZero(), errors.As(err, &record):
+		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown), errors.As(err, &record):
 			bad = err
 		default:
 			return nil, err

@@ -44,7 +44,7 @@ func (c *Client) acquire(ctx context.Context, paths []string, try func() (*Lease
 			return l, nil
 		case errors.As(err, &held):
 			denial = err
-		case errors.As(err, &skew) && !skew.Until.IsZero():
+		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown):
 			ahead = max(skew.Most, 0)
 		case errors.Is(err, ErrUnreachable) && ctx.Err() == nil:
 			sleep(ctx, retryDelay)

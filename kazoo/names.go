@@ -21,7 +21,8 @@ func LockNode(unique string) string { return unique + "__lock__" }
 // is false if name is not one. The contender with the lowest holds the lock.
 //
 // It is negative once the server's 32-bit counter has overflowed, and kazoo,
-// which compares the text, then excludes nobody: don't queue there.
+// which compares the text, then excludes nobody: a path has to be made anew
+// before it has had 2^31 children.
 func LockSequence(name string) (seq int64, ok bool) {
 	m := lockName.FindStringSubmatch(name)
 	if m == nil {

@@ -417,3 +417,46 @@ func TestQueuedUntilTheContextEnds(t *testing.T) {
 		t.Errorf("got %q, %v, want the record and the other's lock node only", names, err)
 	}
 }
+
+// Calls that go on while the Store is closed end, and nothing panics.
+func TestCloseInTheMidst(t *testing.T) {
+	t.Parallel()
+	s := open(t, zktest.Shared(t).Addr()+freshPath(t)+"?guard=off")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for {
+				_, err := client(s, "host-"+string(rune('a'+i))).TryAcquire(ctx, "/busy", time.Minute)
+				if err != nil && !errors.Is(err, leasehold.ErrHeld) {
+					return // closed
+				}
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond)
+	s.Close()
+	wg.Wait()
+	if ctx.Err() != nil {
+		t.Error("calls on a closed Store went on until their context ended")
+	}
+}
+
+// What the server refuses for good is not tried over and over.
+func TestNodeBelowTheRecord(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	expire(t, conn, "/x", "host-p")
+	create(t, conn, "/x/lease_holder/below", "")
+	s := open(t, server.Addr())
+	before := server.Counters(t)
+	_, err := client(s, "host-a").TryAcquire(t.Context(), "/x", time.Minute)
+	if err == nil || !strings.Contains(err.Error(), "/x") {
+		t.Errorf("got %v, want an error that names the path", err)
+	}
+	if got := server.Counters(t).Packets - before.Packets; got > 6 {
+		t.Errorf("got %d requests, want a few", got)
+	}
+}

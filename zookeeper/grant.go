@@ -31,15 +31,19 @@ func unwrapRefusal(err error) error {
 // Renew is one request and one transaction. With less than the followers' lag
 // left it is a second request, or more while a client of kazoo is at work.
 func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, left time.Duration) (leasehold.Entry, error) {
+	m, _ := held.Private.(mark)
+	if m.grant == "" {
+		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
+	}
 	from := leasehold.ReadInstant()
-	h := holding{store: s, full: s.chroot + held.Path, mark: held.Private.(mark)}
+	h := holding{store: s, full: s.chroot + held.Path, mark: m}
 	_, sent, received, err := h.write(ctx, data)
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
 	if left-sent.Since(from) < s.options.Lag {
-		if err := h.confirm(ctx); err != nil {
-			return leasehold.Entry{}, err
+		if err := h.confirm(ctx); err != nil { // the record was written all the same
+			return leasehold.Entry{}, outcome(!errors.Is(err, leasehold.ErrLost), err)
 		}
 	}
 	return s.committed(held.Path, h.mark, sent, received), nil

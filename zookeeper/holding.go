@@ -44,8 +44,8 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 				return h.node, sent, received, err
 			}
 			if err != nil {
-				if ctx.Err() != nil {
-					return n, sent, received, outcome(unknown, err)
+				if ctx.Err() != nil || isDefinite(err) {
+					return n, sent, received, outcome(unknown, explain(err, "read", h.full))
 				}
 				pause(ctx)
 				continue
@@ -62,10 +62,14 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 			})
 		})
 		received = leasehold.ReadInstant()
+		var stat *zk.Stat
+		if err == nil {
+			stat, err = lastStat(results, 2)
+		}
 		switch {
 		case err == nil:
 			h.tried.settle(data)
-			h.node, h.wrote = node{data, *results[1].Stat}, sess
+			h.node, h.wrote = node{data, *stat}, sess
 			return h.node, sent, received, nil
 		case errors.Is(err, zk.ErrNoNode) && !unknown:
 			return n, sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
@@ -132,8 +136,13 @@ func (h *holding) confirm(ctx context.Context) error {
 			return err
 		}
 		sure, err := h.isSure(ctx, sess)
-		if sure || errors.Is(err, leasehold.ErrLost) || isDefinite(err) || ctx.Err() != nil {
+		switch {
+		case sure:
+			return nil
+		case errors.Is(err, leasehold.ErrLost), isDefinite(err):
 			return explain(err, "read", h.full)
+		case ctx.Err() != nil:
+			return sess.unreachable(ctx)
 		}
 		pause(ctx)
 	}

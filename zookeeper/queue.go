@@ -120,7 +120,10 @@ func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 	if errors.Is(err, zk.ErrNoNode) {
 		return "", errAgain // the path was removed
 	}
-	return name, err
+	if err != nil {
+		return "", err // name may be written to yet
+	}
+	return name, nil
 }
 
 // withdraw removes the lock node and returns err.
@@ -132,6 +135,7 @@ func (u *update) withdraw(ctx context.Context, sess *session, lock string, err e
 // remove deletes a lock node; if it can't, it ends the session, which does it.
 func (u *update) remove(ctx context.Context, sess *session, lock string) {
 	for {
+		sess = sess.present()
 		_, err := call(ctx, sess, func(c *zk.Conn) (struct{}, error) {
 			return struct{}{}, c.Delete(u.below(lock), -1)
 		})
@@ -153,9 +157,11 @@ func (u *update) loseLock(ctx context.Context, sess *session, prefix string) {
 		u.store.retire(sess)
 		return
 	}
-	// The session has asked for the node before it asks for the children, so
-	// that one look, once there is an answer, is enough.
+	// The connection has asked for the node before it asks for the children, so
+	// that one look, once there is an answer, is enough. The library may have
+	// asked in a later session than sess.
 	for {
+		sess = sess.present()
 		if err := sess.sync(ctx, u.full); err == nil {
 			below, err := sess.children(ctx, u.full)
 			if err == nil || errors.Is(err, zk.ErrNoNode) {
@@ -167,7 +173,7 @@ func (u *update) loseLock(ctx context.Context, sess *session, prefix string) {
 				return
 			}
 		}
-		if sess.conn.SessionID() != sess.id || !pause(ctx) {
+		if !pause(ctx) {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package zookeeper_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -54,6 +55,31 @@ func TestLateRenewal(t *testing.T) {
 				t.Errorf("got %v, want lost: %v", err, test.lost)
 			}
 		})
+	}
+}
+
+// A context that ends while kazoo is at work does not make a renewal count.
+func TestLateRenewalThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	python := kazootest.Start(t, server.Addr())
+	path := freshPath(t)
+	s := open(t, server.Addr())
+	lease, err := client(s, "host-a").TryAcquire(t.Context(), path, 9*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := python.Lock(path, "host-k"); err != nil {
+		t.Fatal(err)
+	}
+	end := lease.End()
+	for i := range 300 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*50*time.Microsecond)
+		err := lease.Renew(ctx)
+		cancel()
+		if err == nil || !lease.End().Equal(end) {
+			t.Fatalf("renewal %d: got %v and the end %s, want it not to count", i, err, lease.End())
+		}
 	}
 }
 

@@ -82,6 +82,14 @@ func borrow(conn *zk.Conn) *session {
 	return &session{conn: conn, hosts: conn.Server(), borrowed: true, id: conn.SessionID(), over: make(chan struct{}), up: true}
 }
 
+// present returns the session that a borrowed connection has now.
+func (s *session) present() *session {
+	if s.borrowed && s.conn.SessionID() != s.id {
+		return borrow(s.conn)
+	}
+	return s
+}
+
 // same reports whether both are one session at the server.
 func (s *session) same(other *session) bool {
 	return s == other || s.borrowed && s.conn == other.conn && s.id == other.id
@@ -250,7 +258,7 @@ func isDefinite(err error) bool {
 // had read is no longer so.
 func isOvertaken(err error) bool {
 	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) ||
-		errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNotEmpty)
+		errors.Is(err, zk.ErrBadVersion)
 }
 
 // explain turns the client library's errors into ours; operation and path say

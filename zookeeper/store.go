@@ -22,6 +22,9 @@ import (
 // the lease path, or others queued for it. Nothing was written.
 var ErrQueued = errors.New("still queued behind kazoo's lock")
 
+// errClosed is final: no attempt can change it.
+var errClosed = errors.New("the store is closed")
+
 // Options are a Store's settings; nil means all defaults.
 type Options struct {
 	// SessionTimeout is proposed to the server, which may change it. After a
@@ -64,7 +67,7 @@ type Store struct {
 	current *session
 	closed  bool
 
-	tidying sync.WaitGroup // what goes on after its caller's context has ended
+	tidying tally // what goes on after its caller's context has ended
 	stamp   atomic.Pointer[leasehold.Stamp]
 
 	beforeCommit func() // for tests
@@ -102,7 +105,9 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 
 // New returns a Store on a connection that the caller has, and that Close
 // leaves open. Prefer Open: on a foreign connection a Store can't tell a lost
-// session before it asks, and can't end one to be rid of a lock node.
+// session before it asks, and can't end one to be rid of a lock node: that may
+// then stay for as long as the session lives, up to two minutes are spent on
+// removing it.
 func New(conn *zk.Conn, options *Options) *Store {
 	s := newStore(address{}, options)
 	s.borrowed = true
@@ -152,7 +157,7 @@ func (s *Store) begin() (*session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, errors.New("the store is closed")
+		return nil, errClosed
 	}
 	if s.borrowed || s.current == nil || s.current.isOver() {
 		if s.current != nil && !s.borrowed {
@@ -194,7 +199,7 @@ func (s *Store) tidy(ctx context.Context, f func(ctx context.Context)) {
 	done := make(chan struct{})
 	s.tidying.Go(func() {
 		defer close(done)
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.tidyLimit())
 		defer cancel()
 		f(own)
 	})
@@ -229,7 +234,7 @@ func (s *Store) insist(ctx context.Context, sess *session, f func() error, clean
 		if heard && (err == nil || isDefinite(err)) {
 			return
 		}
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.tidyLimit())
 		defer cancel()
 		clean(own, err)
 	})
@@ -263,8 +268,11 @@ func retry[T any](ctx context.Context, s *Store, f func(*session) (T, error)) (T
 			return none, err
 		}
 		v, err := f(sess)
-		if err == nil || isDefinite(err) || ctx.Err() != nil {
+		if err == nil || isDefinite(err) {
 			return v, err
+		}
+		if ctx.Err() != nil {
+			return none, sess.unreachable(ctx)
 		}
 		sess.note(err)
 		if !pause(ctx) {
@@ -289,20 +297,25 @@ func pause(ctx context.Context) bool {
 // Close ends the session, unless the connection is borrowed, after waiting up
 // to 5 s for what is still to be tidied up. Leases are not released.
 func (s *Store) Close() error {
-	tidied := make(chan struct{})
-	go func() {
-		s.tidying.Wait()
-		close(tidied)
-	}()
 	select {
-	case <-tidied:
+	case <-s.tidying.idle():
 	case <-time.After(tidyTime):
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current != nil && !s.closed && !s.borrowed {
-		s.current.close()
+	last := s.current
+	s.current, s.closed = nil, true
+	s.mu.Unlock()
+	if last != nil && !s.borrowed {
+		last.close()
 	}
-	s.closed = true
 	return nil
+}
+
+// tidyLimit is tidyTime, but on a borrowed connection, whose session can't be
+// ended, longer than a session lasts without its connection.
+func (s *Store) tidyLimit() time.Duration {
+	if s.borrowed {
+		return 2 * time.Minute
+	}
+	return tidyTime
 }

@@ -55,8 +55,10 @@ func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
 		case ctx.Err() != nil && len(u.unknown) > 0:
 			u.abandon(ctx)
 			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || u.isRefusal(err)):
 			return leasehold.Entry{}, err
+		case ctx.Err() != nil:
+			return leasehold.Entry{}, fmt.Errorf("%w: %w: %w", leasehold.ErrUnreachable, ctx.Err(), err)
 		case errors.Is(err, errAgain):
 		case u.isFinal(err):
 			return leasehold.Entry{}, explain(err, "write", u.full)
@@ -72,7 +74,7 @@ func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
 // is final, and so is what the server refuses.
 func (u *update) isFinal(err error) bool {
 	var refused *refusal
-	return errors.As(err, &refused) || isDefinite(err)
+	return errors.As(err, &refused) || isDefinite(err) || errors.Is(err, errClosed)
 }
 
 // A refusal carries an error of decide past the handling of our own.
@@ -245,8 +247,12 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold
 	received := leasehold.ReadInstant()
 	switch {
 	case err == nil:
-		record := c.ops[len(c.ops)-1].(*zk.SetDataRequest)
-		return u.store.committed(u.path, mark{grantOf(results), node{record.Data, *results[len(results)-1].Stat}, &tried{}}, c.sent, received), nil
+		stat, err := lastStat(results, len(c.ops))
+		if err != nil {
+			u.unknown = append(u.unknown, c)
+			return leasehold.Entry{}, err
+		}
+		return u.store.committed(u.path, mark{grantOf(results), node{c.Data, *stat}, &tried{}}, c.sent, received), nil
 	case isOvertaken(err):
 		u.failures++
 		return leasehold.Entry{}, fmt.Errorf("%w: %w", errAgain, err)
@@ -254,6 +260,14 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold
 		u.unknown = append(u.unknown, c)
 	}
 	return leasehold.Entry{}, err
+}
+
+// lastStat returns the Stat that the last operation of a transaction returned.
+func lastStat(results []zk.MultiResponse, operations int) (*zk.Stat, error) {
+	if len(results) != operations || results[operations-1].Stat == nil {
+		return nil, fmt.Errorf("the server answered a transaction of %d operations with %d results", operations, len(results))
+	}
+	return results[operations-1].Stat, nil
 }
 
 // grantOf returns the name of the grant node that a transaction created.
@@ -363,4 +377,9 @@ func (u *update) fence(ctx context.Context, sess *session) error {
 		return nil
 	}
 	return err
+}
+
+func (u *update) isRefusal(err error) bool {
+	var refused *refusal
+	return errors.As(err, &refused)
 }
