@@ -57,6 +57,9 @@ func (s *Store) read(ctx context.Context, path, name string) (state, error) {
 func (s *Store) readFolder(ctx context.Context, path string, folder *os.Root) (state, error) {
 	for ctx.Err() == nil {
 		before, err := readFile(folder, tokenName, maxToken)
+		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+			return state{}, &leasehold.RecordError{Path: path, Err: err}
+		}
 		if err != nil {
 			return state{}, withPermission(err)
 		}
@@ -77,12 +80,12 @@ func (s *Store) readFolder(ctx context.Context, path string, folder *os.Root) (s
 		st := state{data: data}
 		if before != nil {
 			if st.tokenFile, err = parseTokenFile(before); err != nil {
-				return state{}, fmt.Errorf("token file %q is damaged: %w; write {\"token\":N,\"since\":\"2026-01-02T15:04:05Z\"} into it, N greater than any fencing token given out here",
-					filepath.Join(folder.Name(), tokenName), err)
+				return state{}, &leasehold.RecordError{Path: path, Err: fmt.Errorf("token file %q is damaged: %w; write {\"token\":N,\"since\":\"2026-01-02T15:04:05Z\"} into it, N greater than any fencing token given out here",
+					filepath.Join(folder.Name(), tokenName), err)}
 			}
 		} else if data != nil {
-			return state{}, fmt.Errorf("token file %q is missing, beside a record; write {\"token\":N,\"since\":\"2026-01-02T15:04:05Z\"} into it, N greater than any fencing token given out here, or remove the record if there was none",
-				filepath.Join(folder.Name(), tokenName))
+			return state{}, &leasehold.RecordError{Path: path, Err: fmt.Errorf("token file %q is missing, beside a record; write {\"token\":N,\"since\":\"2026-01-02T15:04:05Z\"} into it, N greater than any fencing token given out here, or remove the record if there was none",
+				filepath.Join(folder.Name(), tokenName))}
 		}
 		return st, nil
 	}

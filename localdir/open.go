@@ -114,6 +114,9 @@ func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
 			return nil, fmt.Errorf("set the mode of the lease directory: %w", withPermission(err))
 		}
 	case errors.Is(err, fs.ErrNotExist):
+		if _, statErr := os.Stat(filepath.Dir(dir)); statErr == nil { // /proc says so of all that can't be made
+			return nil, fmt.Errorf("make the lease directory: %w", err)
+		}
 		return nil, badDirectory(dir, fmt.Sprintf("make its parent first: mkdir -p %q", filepath.Dir(dir)))
 	case !errors.Is(err, fs.ErrExist):
 		// On a read-only disk, or below a folder that is not ours, Mkdir

@@ -49,6 +49,9 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("Open with the mode %v: got error %v, want an *ArgumentError", mode, err)
 		}
 	}
+	if _, err := localdir.Open("/proc/leases", nil); err == nil || strings.Contains(err.Error(), "mkdir -p") || !strings.Contains(err.Error(), "mkdir /proc/leases: ") {
+		t.Errorf("Open below /proc, where nothing can be made: got error %v, want that of mkdir", err)
+	}
 	if _, err := localdir.Open(filepath.Join(file, "leases"), nil); err == nil {
 		t.Error("Open below a file: got a store, want an error")
 	}

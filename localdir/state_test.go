@@ -63,8 +63,9 @@ func TestDamagedTokenFile(t *testing.T) {
 			_, renewErr := s.Renew(t.Context(), e, []byte("wrong"), time.Minute)
 			releaseErr := s.Release(t.Context(), e, []byte("wrong"))
 			for call, err := range map[string]error{"Read": readErr, "Grant": grantErr, "Renew": renewErr, "Release": releaseErr} {
-				if err == nil || errors.Is(err, leasehold.ErrLost) || !strings.Contains(err.Error(), token) {
-					t.Errorf("%s: got error %v, want one that names %q", call, err, token)
+				var record *leasehold.RecordError
+				if !errors.As(err, &record) || record.Path != "/jobs/a" || !strings.Contains(err.Error(), token) {
+					t.Errorf("%s: got error %v, want a *RecordError that names the path and %q", call, err, token)
 				}
 			}
 			if data, err := os.ReadFile(filepath.Join(dir, "jobs/a/lease_holder")); err != nil || string(data) != "data" {

@@ -1,0 +1,132 @@
+package history
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Figures say how much happened in a run.
+type Figures struct {
+	Holders, Processes int
+	Length             time.Duration
+	Calls              map[string]int           // answered, by operation
+	Outcomes           map[Outcome]int          // of all calls
+	Faults             map[string]int           // by name
+	Without            map[string]Vacancy       // by the fault's name: the longest time without a holder
+	Changes            int                      // of records, in the servers' logs
+	Busy               map[string]time.Duration // per lease: how long somebody could act
+}
+
+// A Vacancy is a time in which nobody could act on a lease.
+type Vacancy struct {
+	Path string
+	Long time.Duration
+}
+
+// Count returns the figures of h.
+func Count(h History) Figures {
+	f := Figures{
+		Calls: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{},
+		Without: map[string]Vacancy{}, Changes: len(h.Changes), Busy: map[string]time.Duration{},
+	}
+	events := inOrder(h.Events)
+	holders, runs := map[string]bool{}, map[string]bool{}
+	for _, e := range events {
+		switch e.Kind {
+		case Started:
+			holders[e.Holder], runs[e.Run] = true, true
+		case Answer:
+			f.Calls[e.Op]++
+			f.Outcomes[e.Outcome]++
+		case Fault:
+			f.Faults[e.Fault]++
+		}
+	}
+	f.Holders, f.Processes = len(holders), len(runs)
+	if len(events) > 0 {
+		f.Length = time.Duration(events[len(events)-1].At - events[0].At)
+	}
+	byPath := map[string][]Interval{}
+	for _, i := range Intervals(events) {
+		byPath[i.Path] = append(byPath[i.Path], i)
+		f.Busy[i.Path] += time.Duration(i.Until - i.From)
+	}
+	for path, intervals := range byPath {
+		for _, gap := range gaps(intervals) {
+			f.blame(events, path, gap[0], gap[1])
+		}
+	}
+	return f
+}
+
+// gaps returns when nobody could act, between the first interval and the last.
+func gaps(intervals []Interval) [][2]int64 {
+	var all [][2]int64
+	until := intervals[0].Until
+	for _, i := range intervals[1:] {
+		if i.From > until {
+			all = append(all, [2]int64{until, i.From})
+		}
+		until = max(until, i.Until)
+	}
+	return all
+}
+
+// blame puts a gap down to every fault that was there at some time in it.
+func (f *Figures) blame(events []Event, path string, from, to int64) {
+	type broken struct{ fault, on string }
+	began := map[broken]int64{}
+	note := func(fault string) {
+		if long := time.Duration(to - from); long > f.Without[fault].Long {
+			f.Without[fault] = Vacancy{path, long}
+		}
+	}
+	any := false
+	for _, e := range events {
+		switch b := (broken{e.Fault, e.On}); {
+		case e.Kind == Fault:
+			began[b] = e.At
+		case e.Kind == Healed:
+			if began[b] < to && e.At > from {
+				any = true
+				note(e.Fault)
+			}
+			delete(began, b)
+		}
+	}
+	if !any {
+		note("no fault")
+	}
+}
+
+func (f Figures) String() string {
+	var b strings.Builder
+	calls := 0
+	for _, n := range f.Calls {
+		calls += n
+	}
+	fmt.Fprintf(&b, "%d holders, %d processes, %s: %d calls, %d changes in the servers' logs\n",
+		f.Holders, f.Processes, f.Length.Round(time.Second), calls, f.Changes)
+	fmt.Fprintf(&b, "calls:    %s\n", counts(f.Calls))
+	fmt.Fprintf(&b, "outcomes: %s\n", counts(f.Outcomes))
+	fmt.Fprintf(&b, "faults:   %s\n", counts(f.Faults))
+	for _, path := range slices.Sorted(maps.Keys(f.Busy)) {
+		fmt.Fprintf(&b, "%s: somebody could act for %s\n", path, f.Busy[path].Round(time.Second))
+	}
+	b.WriteString("longest time without a holder:")
+	for _, fault := range slices.Sorted(maps.Keys(f.Without)) {
+		fmt.Fprintf(&b, "\n  %-28s %6s  %s", fault, f.Without[fault].Long.Round(100*time.Millisecond), f.Without[fault].Path)
+	}
+	return b.String()
+}
+
+func counts[K ~string](m map[K]int) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%d %s", m[k], k))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,95 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// An Interval is a time in which a process was allowed to act on one grant.
+//
+// It begins with the first look that said so. Each look at time t that said
+// "for d more" makes it last until t+d, since a process that got this answer may
+// rely on it without looking again; t was taken before the look, so that this
+// is no later than what the library meant. It ends earlier where the process
+// gave the lease up, by the time it took before it did; where a look said before
+// that time that the lease is over, at the look before; and where the process
+// was killed.
+type Interval struct {
+	Run, Holder string
+	Lease       int64
+	Path        string
+	Token       int64
+	From, Until int64 // nanoseconds
+	Seen        int64 // the last look that allowed it
+	Promised    int64 // until when the looks allowed it, whatever came after
+}
+
+func (i Interval) String() string {
+	return fmt.Sprintf("%s (%s) acts on %s with token %d from %d to %d (%s)",
+		i.Holder, i.Run, i.Path, i.Token, i.From, i.Until, time.Duration(i.Until-i.From))
+}
+
+type grantID struct {
+	run   string
+	lease int64
+}
+
+// Intervals returns when who was allowed to act, in the order of From.
+func Intervals(events []Event) []Interval {
+	open := map[grantID]*Interval{}
+	var all []*Interval
+	closed := map[grantID]bool{}
+	for _, e := range inOrder(events) {
+		id := grantID{e.Run, e.Lease}
+		i := open[id]
+		switch {
+		case e.Kind == Look && e.Left > 0 && !closed[id]:
+			if i == nil {
+				i = &Interval{
+					Run: e.Run, Holder: e.Holder, Lease: e.Lease,
+					Path: e.Path, Token: e.Token, From: e.At,
+				}
+				open[id] = i
+				all = append(all, i)
+			}
+			i.Seen, i.Until = e.At, max(i.Until, e.At+e.Left)
+			i.Promised = i.Until
+		case e.Kind == Look && i != nil && !closed[id]: // over
+			if e.At < i.Until {
+				i.Until = i.Seen
+			}
+			closed[id] = true
+		case e.Kind == Look:
+			closed[id] = true
+		case e.Kind == Stop:
+			if i != nil && !closed[id] {
+				i.Until = min(i.Until, e.At)
+			}
+			closed[id] = true
+		case e.Kind == Ended:
+			for id, i := range open {
+				if id.run == e.Run {
+					i.Until = min(i.Until, e.At)
+					closed[id] = true
+				}
+			}
+		}
+	}
+	intervals := make([]Interval, 0, len(all))
+	for _, i := range all {
+		if i.Until > i.From {
+			intervals = append(intervals, *i)
+		}
+	}
+	slices.SortStableFunc(intervals, func(a, b Interval) int { return cmp.Compare(a.From, b.From) })
+	return intervals
+}
+
+// inOrder returns events in the order of time.
+func inOrder(events []Event) []Event {
+	sorted := slices.Clone(events)
+	slices.SortStableFunc(sorted, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return sorted
+}

@@ -1,0 +1,160 @@
+// Command holder is one process that competes for leases, and logs to standard
+// output what it was told and when it was allowed to act (package history).
+//
+// With -plan it does as it likes, by a seed, until it is killed. Without, it
+// does what standard input says, a Command in JSON a line, and ends with it.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/zookeeper"
+)
+
+func main() {
+	var (
+		run      = flag.String("run", "", "name of this process in the history")
+		holder   = flag.String("holder", "", "holder name")
+		hosts    = flag.String("hosts", "", "host:port,… of the servers, with options of a store's URL")
+		session  = flag.Duration("session", 4*time.Second, "session timeout")
+		skew     = flag.Duration("skew", 0, "MaxClockSkew, 0 for its default")
+		borrowed = flag.Bool("borrowed", false, "use a connection of the client library's own")
+		plan     = flag.String("plan", "", `leases to compete for, as in "/a,/b,/c:2" with 2 slots of /c`)
+		seed     = flag.Uint64("seed", 0, "of the plan")
+	)
+	flag.Parse()
+	p := &process{run: *run, holder: *holder, out: json.NewEncoder(os.Stdout)}
+	p.log(history.Event{Kind: history.Started})
+	options := &zookeeper.Options{SessionTimeout: *session}
+	store, err := p.open(*hosts, options, *borrowed)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	p.client = &leasehold.Client{Store: store, Holder: *holder, MaxClockSkew: *skew}
+	p.log(history.Event{Kind: history.Session})
+	if *plan != "" {
+		p.compete(*plan, *seed)
+	}
+	p.obey()
+	store.Close()
+}
+
+// A process is this one.
+type process struct {
+	run, holder string
+	client      *leasehold.Client
+
+	mu   sync.Mutex // guards what is below
+	out  *json.Encoder
+	last int64 // number of the last call
+}
+
+// open waits for the servers for as long as they take.
+func (p *process) open(hosts string, options *zookeeper.Options, borrowed bool) (*zookeeper.Store, error) {
+	if !borrowed {
+		for {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			store, err := zookeeper.Open(ctx, "zk://"+hosts, options)
+			cancel()
+			if err == nil || ctx.Err() == nil {
+				return store, err
+			}
+		}
+	}
+	ready := make(chan struct{})
+	conn, events, err := zk.Connect(strings.Split(hosts, ","), options.SessionTimeout, zk.WithLogger(silent{}), zk.WithLogInfo(false))
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		first := true
+		for e := range events {
+			if e.State != zk.StateHasSession {
+				continue
+			}
+			if first {
+				close(ready)
+				first = false
+				continue
+			}
+			p.log(history.Event{Kind: history.Session})
+		}
+	}()
+	<-ready
+	return zookeeper.New(conn, options), nil
+}
+
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// log writes e, with the time if it has none.
+func (p *process) log(e history.Event) {
+	if e.At == 0 {
+		e = history.Stamp(e)
+	}
+	e.Run, e.Holder = p.run, p.holder
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.out.Encode(e); err != nil {
+		os.Exit(1) // nobody reads it any more
+	}
+}
+
+// A Command is what a test asks for. Each is done in its turn.
+type Command struct {
+	Op       string        `json:"op"`   // try, acquire, renew or release
+	Path     string        `json:"path"` // of the lease
+	Duration time.Duration `json:"duration"`
+	Within   time.Duration `json:"within"` // bound on the call
+}
+
+// obey does what standard input says. While it has a lease, it looks all the
+// time whether it may act on it.
+func (p *process) obey() {
+	held := map[string]*acting{}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var c Command
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), c.Within)
+		switch now := held[c.Path]; c.Op {
+		case "renew":
+			p.renew(ctx, now)
+		case "release":
+			p.release(ctx, now)
+		default:
+			if now != nil {
+				p.stop(now)
+			}
+			if a := p.acquire(ctx, request{op: c.Op, path: c.Path, duration: c.Duration}); a != nil {
+				held[c.Path] = a
+				go p.watch(a)
+			}
+		}
+		cancel()
+	}
+}
+
+// watch looks until the lease is over.
+func (p *process) watch(a *acting) {
+	for p.look(a) {
+		time.Sleep(20 * time.Millisecond)
+	}
+}

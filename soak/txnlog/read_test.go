@@ -1,0 +1,139 @@
+package txnlog_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"leasehold.example/leasehold/internal/zktest"
+	"leasehold.example/leasehold/soak/txnlog"
+)
+
+// What a real server logs of all that leases are made with.
+func TestRealServer(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	acl := zk.WorldACL(zk.PermAll)
+	var want []string
+	add := func(what, path, data string) {
+		zxid := server.Counters(t).Zxid
+		want = append(want, fmt.Sprintf("%#x %s %s %q", zxid, what, path, data))
+	}
+	_, err := conn.Create("/a", []byte("one"), 0, acl)
+	must(err)
+	add("created", "/a", "one")
+	_, err = conn.Set("/a", []byte("two"), -1)
+	must(err)
+	add("set", "/a", "two")
+	_, err = conn.Multi(
+		&zk.CreateRequest{Path: "/a/s-", Data: nil, Acl: acl, Flags: zk.FlagSequence},
+		&zk.CheckVersionRequest{Path: "/a", Version: 1},
+		&zk.SetDataRequest{Path: "/a", Data: []byte("three"), Version: 1},
+	)
+	must(err)
+	add("created", "/a/s-0000000000", "")
+	add("set", "/a", "three")
+	if _, err = conn.Multi(&zk.DeleteRequest{Path: "/a", Version: 7}); err == nil {
+		t.Fatal("a transaction with a wrong version was carried out")
+	}
+	must(conn.Delete("/a/s-0000000000", -1))
+	add("deleted", "/a/s-0000000000", "")
+	other := zktest.Conn(t, server.Addr())
+	_, err = other.Create("/a/e", []byte("ephemeral"), zk.FlagEphemeral, acl)
+	must(err)
+	add("created", "/a/e", "ephemeral")
+	other.Close()
+	add("deleted", "/a/e", "")
+
+	logs := txnlog.NewCollector(filepath.Dir(logDir(t, server)))
+	must(logs.Poll())
+	var got []string
+	for _, c := range logs.Changes() {
+		got = append(got, fmt.Sprintf("%#x %s %s %q", c.Zxid, [...]string{"created", "set", "deleted"}[c.Kind], c.Path, c.Data))
+		if age := time.Since(time.UnixMilli(c.Time)); age < -time.Second || age > time.Minute || c.Session == 0 {
+			t.Errorf("got %+v, want the time and a session", c)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+// A server that is killed leaves a log that ends anywhere.
+func TestTornLog(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	for i := range 5 {
+		if _, err := conn.Create(fmt.Sprintf("/%d", i), []byte("data"), 0, zk.WorldACL(zk.PermAll)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(logDir(t, server), "log.*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("got the logs %q and error %v, want one", files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	torn := filepath.Join(dir, "version-2", "log.1")
+	if err := os.Mkdir(filepath.Dir(torn), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	last := 0
+	for size := 16; size < 2000; size += 7 {
+		if err := os.WriteFile(torn, whole[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		logs := txnlog.NewCollector(dir)
+		if err := logs.Poll(); err != nil {
+			t.Fatalf("the first %d bytes: %v", size, err)
+		}
+		n := len(logs.Changes())
+		if n < last || n > 5 {
+			t.Fatalf("the first %d bytes: got %d changes after %d", size, n, last)
+		}
+		last = n
+	}
+	if last != 5 {
+		t.Errorf("got %d changes, want 5", last)
+	}
+
+	// One server of three that has logged something proves nothing.
+	logs := txnlog.NewCollector(dir, t.TempDir(), t.TempDir())
+	if err := logs.Poll(); err != nil {
+		t.Fatal(err)
+	}
+	if got := logs.Changes(); len(got) != 0 {
+		t.Errorf("got %d changes that only one server of three has, want none", len(got))
+	}
+}
+
+func logDir(t *testing.T, server *zktest.Server) string {
+	t.Helper()
+	answer, err := zktest.Ask(server.Addr(), "conf", 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(answer, "dataLogDir=")
+	dir, _, ok := strings.Cut(rest, "\n")
+	if !ok {
+		t.Fatalf("no dataLogDir in %q", answer)
+	}
+	return dir
+}
