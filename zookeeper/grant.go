@@ -41,7 +41,9 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, le
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
-	if left-sent.Since(from) < s.options.Lag {
+	// By the time of the reply: a renewal that was sent in good time may have
+	// been committed late.
+	if left-received.Since(from) < s.options.Lag {
 		if err := h.confirm(ctx); err != nil { // the record was written all the same
 			return leasehold.Entry{}, outcome(!errors.Is(err, leasehold.ErrLost), err)
 		}

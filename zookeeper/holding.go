@@ -76,7 +76,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
 		case isDefinite(err):
-			return n, sent, received, explain(err, "write", h.full)
+			return n, sent, received, outcome(unknown, explain(err, "write", h.full))
 		case ctx.Err() != nil:
 			return n, sent, received, outcome(true, err)
 		default:
@@ -161,11 +161,11 @@ func (h *holding) isSure(ctx context.Context, sess *session) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if len(below.locks) > 0 { // also one from before the grant, if that came through the queue
+		return false, nil
+	}
 	if below.stat.Pzxid == h.node.stat.Czxid {
 		return true, nil // nothing was created or deleted since the grant
-	}
-	if len(below.locks) > 0 {
-		return false, nil
 	}
 	n, err := sess.record(ctx, h.full)
 	if err != nil {

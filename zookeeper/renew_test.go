@@ -97,6 +97,90 @@ func TestLateRenewalThatIsGivenUp(t *testing.T) {
 	}
 }
 
+// A client of kazoo may have queued behind the very grant that is renewed.
+func TestLateRenewalBesideALockOlderThanTheGrant(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	python := kazootest.Start(t, server.Addr())
+	conn := zktest.Conn(t, server.Addr())
+	path := freshPath(t)
+	s := open(t, server.Addr())
+	first, err := python.Lock(path, "host-j")
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted := make(chan *leasehold.Lease, 1)
+	go func() {
+		lease, err := client(s, "host-a").TryAcquire(t.Context(), path, 9*time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		granted <- lease
+	}()
+	for n := 1; n < 2; { // until host-a queues
+		names, _, err := conn.Children(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n = len(names)
+	}
+	second, err := python.QueueLock(path, "host-k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	lease := <-granted
+	if lease == nil {
+		return
+	}
+	if err := second.Await(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := lease.Renew(ctx); err == nil {
+		t.Error("got a renewal that counts, beside kazoo's lock")
+	}
+	if err := second.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.Renew(t.Context()); err != nil {
+		t.Errorf("without the lock: %v", err)
+	}
+}
+
+// A renewal that was sent in good time, and is committed late.
+func TestRenewalDelayedOnItsWay(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	python := kazootest.Start(t, server.Addr())
+	path := freshPath(t)
+	s := openWith(t, proxy.Addr(), &zookeeper.Options{SessionTimeout: time.Minute})
+	data := []byte(recordOf(t, "host-a", time.Now().Add(time.Minute)))
+	held, err := s.Grant(t.Context(), path, "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+		return leasehold.Proposal{Data: data, Undo: data}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := python.Lock(path, "host-k"); err != nil {
+		t.Fatal(err)
+	}
+	const more = 300 * time.Millisecond // than Lag
+	s.BeforeCommit(func() {
+		proxy.HoldRequests(true)
+		time.AfterFunc(2*more, func() { proxy.HoldRequests(false) })
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*more)
+	defer cancel()
+	if _, err := s.Renew(ctx, held, data, 10*time.Second+more); err == nil {
+		t.Error("got a renewal that counts, committed too late to do without a second look")
+	}
+}
+
 // With more than the followers' lag left, no second look is taken.
 func TestRenewalInGoodTime(t *testing.T) {
 	t.Parallel()
