@@ -22,7 +22,8 @@ func (p *program) acquireCommand() *cobra.Command {
 		Use:   "acquire [flags] PATH",
 		Short: "Obtain or renew a lease, and say so",
 		Long: `Obtain the lease at PATH, or renew it if this holder has it already, and print
-until when. Nothing keeps it alive: acquire it again in time, or let it end.`,
+until when. A lease that this holder has is never shortened. Nothing keeps it
+alive: acquire it again in time, or let it end.`,
 		Example: acquireExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}

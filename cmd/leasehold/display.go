@@ -74,7 +74,7 @@ func writeTable(w io.Writer, statuses []leasehold.Status) error {
 				token = strconv.FormatInt(s.Token, 10)
 			}
 		}
-		row := []string{escape(s.Path), s.State.String(), escape(s.Holder), formatTime(s.End), remaining, since, token, printable(s.Reason)}
+		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder)), formatTime(s.End), remaining, since, token, printable(s.Reason)}
 		for i, cell := range row {
 			if cell == "" {
 				row[i] = "-"
@@ -86,6 +86,15 @@ func writeTable(w io.Writer, statuses []leasehold.Status) error {
 		return err
 	}
 	return writeAll(w, b.Bytes())
+}
+
+// cut keeps one long name from widening the whole column.
+func cut(holder string) string {
+	const most = 40
+	if c := []rune(holder); len(c) > most {
+		return string(c[:most-1]) + "…"
+	}
+	return holder
 }
 
 func writeAll(w io.Writer, b []byte) error {

@@ -99,8 +99,14 @@ func explain(err error, conflict int) *failure {
 		skew        *leasehold.ClockSkewError
 		held        *leasehold.HeldError
 		overlap     *overlapError
+		asked       *askedError
 	)
 	f := &failure{message: err.Error()}
+	store := storeURL{}
+	if errors.As(err, &asked) {
+		f.message, store = asked.tell(f.message), asked.store
+	}
+	dir, _, isDir := store.directory()
 	switch {
 	case errors.As(err, &known):
 		return known
@@ -111,9 +117,14 @@ func explain(err error, conflict int) *failure {
 	case errors.As(err, &record):
 		f.code = exitData
 		f.hint = "nothing was changed; look at the record, and remove it if it is of no use"
+		if asked != nil {
+			f.hint = fmt.Sprintf("nothing was changed; look at the record, %s, and remove it if it is of no use", store.recordPlace(record.Path))
+		}
 		if record.Newer {
 			f.hint = "nothing was changed; upgrade leasehold on this host"
 		}
+	case errors.Is(err, leasehold.ErrOutcomeUnknown): // also of what a refusal was to undo
+		f.code = exitUnavailable
 	case errors.As(err, &skew):
 		f.code, f.hint = exitConflict, "see to it that this host's clock is set by NTP (timedatectl, chronyc tracking)"
 	case errors.As(err, &held):
@@ -125,7 +136,12 @@ func explain(err error, conflict int) *failure {
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
-	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, leasehold.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+		if isDir {
+			f.hint = fmt.Sprintf("for users of one group to share it: chgrp GROUP %[1]s; chmod 2770 %[1]s; and all use dir:%[1]s?mode=0660, from its first lease on", dir)
+		}
+	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin
+		f.code = exitConflict
+	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		f.code = exitUnavailable
 	case errors.Is(err, syscall.EPIPE): // whoever read our output has gone
 		f.code, f.message = exitSignal+int(syscall.SIGPIPE), ""

@@ -20,12 +20,14 @@ type asking struct {
 	store   string
 	timeout time.Duration
 	json    bool
+
+	existing bool // a directory that is missing is not made
 }
 
 func (a *asking) add(cmd *cobra.Command, jsonMeans string) {
 	a.flags = cmd.Flags()
 	a.flags.SortFlags = false
-	a.flags.StringVar(&a.store, "store", "", storeForms+"; default $"+storeVariable)
+	a.flags.StringVar(&a.store, "store", "", storeForms+" (dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
 	a.flags.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long the store may take to answer")
 	a.flags.BoolVar(&a.json, "json", false, jsonMeans)
 }
@@ -38,10 +40,26 @@ func (a *asking) check() (storeURL, error) {
 }
 
 // with opens the store, calls f, and waits until the store has cleaned up, for
-// no longer than ctx and timeout, and the store itself, allow.
-func (a *asking) with(ctx context.Context, u storeURL, limit time.Time, f func(leasehold.Store) error) error {
+// no longer than ctx and timeout, and the store itself, allow. What it returns
+// is an *askedError.
+func (a *asking) with(ctx context.Context, u storeURL, limit time.Time, f func(leasehold.Store) error) (err error) {
+	asked := &askedError{store: u, since: time.Now(), limits: "--timeout"}
+	if a.flags.Changed("wait") {
+		asked.limits = "--wait and --timeout"
+	}
+	defer func() {
+		if err != nil {
+			asked.error, asked.took = err, time.Since(asked.since)
+			err = asked
+		}
+	}()
 	opening, cancel := until(ctx, limit)
 	defer cancel()
+	if a.existing {
+		if err := u.checkExists(); err != nil {
+			return err
+		}
+	}
 	s, err := u.open(opening, a.logger())
 	if err != nil {
 		return err
@@ -80,8 +98,8 @@ func (h *holding) add(cmd *cobra.Command, jsonMeans, slotsMean string) {
 	h.flags.IntVarP(&h.conflict, "conflict-exit-code", "E", exitConflict, "exit code when another has it")
 }
 
-// check also returns the name of the holder.
-func (h *holding) check(path string) (storeURL, string, error) {
+// check also returns the name of the holder, which may be "" if named is false.
+func (h *holding) check(path string, named bool) (storeURL, string, error) {
 	if err := leasehold.CheckPath(path); err != nil {
 		return storeURL{}, "", err
 	}
@@ -91,9 +109,12 @@ func (h *holding) check(path string) (storeURL, string, error) {
 	if h.conflict < 0 || h.conflict > 255 {
 		return storeURL{}, "", usage("--conflict-exit-code is %d, must be from 0 to 255", h.conflict)
 	}
-	holder, err := h.name()
-	if err != nil {
-		return storeURL{}, "", err
+	holder := ""
+	if named || h.flags.Changed("holder") {
+		var err error
+		if holder, err = h.name(); err != nil {
+			return storeURL{}, "", err
+		}
 	}
 	u, err := h.asking.check()
 	return u, holder, err
@@ -139,9 +160,13 @@ type acquiring struct {
 }
 
 func (a *acquiring) add(cmd *cobra.Command, jsonMeans string) {
+	notWaitedFor := ""
+	if cmd.Name() == "run" {
+		notWaitedFor = ". An earlier run on this host is not waited for"
+	}
 	a.holding.add(cmd, jsonMeans, slotsUsage)
 	a.flags.DurationVarP(&a.duration, "duration", "d", 0, "the lease's duration, at least 1s, like 70m (required)")
-	a.flags.VarP(&a.wait, "wait", "w", "wait up to `D` for it, or \"forever\"")
+	a.flags.VarP(&a.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+notWaitedFor)
 	a.flags.DurationVar(&a.maxSkew, "max-skew", 0, "by how much clocks may disagree; default a tenth of the duration, at most 10s")
 	a.flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
 }
@@ -158,7 +183,7 @@ func (a *acquiring) check(path string) (storeURL, *leasehold.Client, error) {
 	case !a.flags.Changed("max-skew"):
 		a.maxSkew = min(a.duration/10, maxShare)
 	}
-	u, holder, err := a.holding.check(path)
+	u, holder, err := a.holding.check(path, true)
 	if err != nil {
 		return u, nil, err
 	}

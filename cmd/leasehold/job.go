@@ -3,77 +3,116 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"leasehold.example/leasehold"
 )
 
-// A job is COMMAND and the process group that it leads.
+// A job is COMMAND, its process group and what else descends from it.
 type job struct {
+	*tree
 	pid      int // and the group's
 	terminal *terminal
+	guards   *guards
 
 	stopped chan unix.Signal // COMMAND was stopped, by that signal
 	resumed chan struct{}    // leasehold got SIGCONT
+	late    chan struct{}    // closed when the watchdog stops COMMAND
 	ended   chan struct{}    // closed when COMMAND has ended
-	status  unix.WaitStatus  // once it has
+	end     func(unix.WaitStatus)
+	status  unix.WaitStatus // once it has
 }
 
-// startJob starts COMMAND with the variables added to the environment; empty
-// ones are removed from it.
-func startJob(p *program, executable string, command []string, variables map[string]string, lock *overlapLock) (*job, error) {
+// A starting is what startJob needs to know.
+type starting struct {
+	executable string
+	command    []string
+	variables  map[string]string // added to the environment; empty ones are removed from it
+	lock       *overlapLock
+	killAfter  time.Duration
+	remaining  func() time.Duration // of the lease
+}
+
+// startJob starts COMMAND below a watchdog.
+func startJob(p *program, s starting) (*job, error) {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		_, ours := variables[name]
+		_, ours := s.variables[name]
 		return ours
 	})
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		if variables[name] != "" {
-			env = append(env, name+"="+variables[name])
+	for _, name := range slices.Sorted(maps.Keys(s.variables)) {
+		if s.variables[name] != "" {
+			env = append(env, name+"="+s.variables[name])
 		}
 	}
-	if err := lock.bequeath(); err != nil {
+	if err := s.lock.bequeath(); err != nil {
 		return nil, err
 	}
 	j := &job{
 		terminal: openTerminal(p.stdin, p.stdout),
 		stopped:  make(chan unix.Signal, 1),
 		resumed:  make(chan struct{}, 1),
+		late:     make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // see attributes
-		child, err := os.StartProcess(executable, command, &os.ProcAttr{
-			Env:   env,
-			Files: []*os.File{p.stdin, p.stdout, p.stderr},
-			Sys:   attributes(),
+	var once sync.Once
+	j.end = func(status unix.WaitStatus) {
+		once.Do(func() {
+			j.status = status
+			close(j.ended)
 		})
-		if err != nil {
-			started <- err
-			return
-		}
-		j.pid = child.Pid
-		_ = child.Release() // waiting for it is ours
-		started <- nil
-		j.reap()
-	}()
-	if err := <-started; err != nil {
-		return nil, startFailure(executable, err)
 	}
-	lock.name(j.pid)
+	j.guards = &guards{program: p, env: env, killAfter: s.killAfter, remaining: s.remaining}
+	first := order{Command: &command{Executable: []byte(s.executable), Foreground: j.terminal.wantedByJob}}
+	for _, arg := range s.command {
+		first.Command.Args = append(first.Command.Args, []byte(arg))
+	}
+	var err error
+	if j.pid, err = j.guards.start(first, j.hear); err != nil {
+		return nil, startFailure(s.executable, err)
+	}
+	j.tree = newTree(j.pid, j.guards.roots)
+	j.spare = j.guards.has
+	s.lock.name(j.pid)
 	if j.terminal.wantedByJob {
 		j.terminal.give(j.pid)
 	}
+	go j.reap()
 	return j, nil
 }
 
+// hear takes what the watchdog reports.
+func (j *job) hear(r notice) {
+	switch {
+	case r.Stopped != 0:
+		j.tell(r.Stopped)
+	case r.Late:
+		close(j.late)
+	case r.Ended:
+		j.end(unix.WaitStatus(r.Status))
+	}
+}
+
+// tell says that COMMAND was stopped.
+func (j *job) tell(by unix.Signal) {
+	select {
+	case j.stopped <- by:
+	default: // one is enough
+	}
+}
+
 func startFailure(executable string, err error) error {
+	if errors.Is(err, errNoAnswer) {
+		return &failure{code: exitInternal, message: "start COMMAND: " + err.Error()}
+	}
 	var path *os.PathError
 	if errors.As(err, &path) {
 		err = path.Err
@@ -91,10 +130,6 @@ func (j *job) exitCode() int {
 	}
 	return j.status.ExitStatus()
 }
-
-// signal sends sig to the whole group. There is nobody to tell if that fails:
-// the group has ended, or changed its user.
-func (j *job) signal(sig unix.Signal) { _ = unix.Kill(-j.pid, sig) }
 
 // forward passes on a signal that leasehold got.
 func (j *job) forward(sig unix.Signal) {
@@ -119,17 +154,27 @@ func (j *job) hasEnded() bool {
 	}
 }
 
-// await returns nil when COMMAND has ended, and the cause when ctx ends first.
+// errHeldUp is the ErrLost of a lease that leasehold was not there to renew.
+var errHeldUp = fmt.Errorf("%w: not renewed in time: leasehold itself was stopped, or held up", leasehold.ErrLost)
+
+// await returns nil when COMMAND has ended, and the cause when ctx ends first,
+// or the watchdog found that it should have.
 // It is COMMAND's shell meanwhile: it stops when COMMAND is stopped at the
 // terminal, and both go on together.
 func (j *job) await(ctx context.Context, remaining func() time.Duration) error {
 	for {
 		select {
+		case <-j.late:
+			return errHeldUp
 		case <-j.ended:
 			return nil
 		case <-ctx.Done():
-			if j.hasEnded() {
-				return nil
+			if j.leader.hasEnded() { // by itself, and word of it is on its way
+				select {
+				case <-j.ended:
+					return nil
+				case <-time.After(killTime):
+				}
 			}
 			return context.Cause(ctx)
 		case sig := <-j.stopped:
@@ -138,6 +183,17 @@ func (j *job) await(ctx context.Context, remaining func() time.Duration) error {
 		case <-j.resumed:
 			j.proceed(remaining)
 		}
+	}
+}
+
+// wasLate reports whether the watchdog has stopped COMMAND. That is not settled
+// before the watchdog was dismissed: leasehold may see the end before the cause.
+func (j *job) wasLate() bool {
+	select {
+	case <-j.late:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -176,45 +232,6 @@ func (j *job) proceed(remaining func() time.Duration) {
 	}
 	j.signal(unix.SIGCONT)
 }
-
-const (
-	// killMargin is how long before the lease is over SIGKILL is sent.
-	killMargin = 50 * time.Millisecond
-
-	// killTime is how long SIGKILL may take to be obeyed.
-	killTime = 2 * time.Second
-
-	pollGroup = 10 * time.Millisecond // nothing tells of the end of a process that is not our child
-)
-
-// stop stops the whole group: by SIGTERM, and by SIGKILL once patience or the
-// remaining time is over. It reports whether all of the group is gone.
-func (j *job) stop(patience time.Duration, remaining func() time.Duration) (gone bool) {
-	if j.isGone() {
-		return true
-	}
-	sent := time.Now()
-	if remaining() > killMargin && patience > 0 {
-		j.signal(unix.SIGTERM)
-		j.signal(unix.SIGCONT)
-		for time.Since(sent) < patience && remaining() > killMargin {
-			if j.isGone() {
-				return true
-			}
-			time.Sleep(pollGroup)
-		}
-	}
-	j.signal(unix.SIGKILL)
-	for killed := time.Now(); time.Since(killed) < killTime; time.Sleep(pollGroup) {
-		if j.isGone() {
-			return true
-		}
-	}
-	return false
-}
-
-// isGone reports whether COMMAND has ended, and all of its group.
-func (j *job) isGone() bool { return j.hasEnded() && !groupLives(j.pid) }
 
 // giveTerminalBack makes leasehold's group the foreground group again, as the
 // shell expects.

@@ -41,6 +41,7 @@ func TestStoppedJobAfterTheEnd(t *testing.T) {
 	if gone := j.stop(time.Minute, func() time.Duration { return 0 }); !gone {
 		t.Error("not gone after stop")
 	}
+	<-j.ended
 	if got := j.exitCode(); got != 137 {
 		t.Errorf("got exit code %d with no time left, want that of SIGKILL, 137", got)
 	}
@@ -57,13 +58,19 @@ func startTestJob(t *testing.T, command ...string) *job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := startJob(&program{stdin: null, stdout: os.Stdout, stderr: os.Stderr}, executable, command, nil, nil)
+	j, err := startJob(&program{stdin: null, stdout: os.Stdout, stderr: os.Stderr}, starting{
+		executable: executable,
+		command:    command,
+		killAfter:  time.Second,
+		remaining:  func() time.Duration { return time.Minute },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		j.signal(unix.SIGKILL)
 		<-j.ended
+		j.guards.dismiss(true)
 	})
 	return j
 }

@@ -16,7 +16,7 @@ const listExamples = `  leasehold list --store zk://zk1,zk2,zk3/apps
   leasehold list --json /db | jq -r --arg h "$(hostname)" 'select(.holder == $h).path'`
 
 func (p *program) listCommand() *cobra.Command {
-	a := asking{program: p}
+	a := asking{program: p, existing: true}
 	cmd := &cobra.Command{
 		Use:     "list [flags] [PREFIX]",
 		Short:   "List every lease at and below PREFIX",
@@ -51,6 +51,9 @@ func (a *asking) list(ctx context.Context, prefix string) error {
 		defer cancel()
 		c := &leasehold.Client{Store: s, Logger: a.logger()}
 		statuses, err := c.List(ctx, prefix)
+		if err == nil && len(statuses) == 0 && !a.json && !a.quiet {
+			a.say("no leases")
+		}
 		return errors.Join(a.print(statuses), err)
 	})
 }

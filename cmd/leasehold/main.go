@@ -11,6 +11,9 @@ import (
 )
 
 func main() {
+	if os.Args[0] == watchdogName {
+		os.Exit(watch(os.Args[1:]))
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -36,7 +36,7 @@ func (e *overlapError) Error() string {
 
 // lockOverlap returns an *overlapError if COMMAND of an earlier run still runs.
 func lockOverlap(store, path, holder string) (*overlapLock, error) {
-	const hint = "set XDG_RUNTIME_DIR to a directory of this user alone, or do without the check: --allow-overlap"
+	const hint = "set " + runtimeVariable + " to a directory of this user alone, or do without the check: --allow-overlap"
 	dir, err := runtimeDir()
 	if err != nil {
 		return nil, config(hint, "directory for the locks of running commands: %v", err)
@@ -87,16 +87,24 @@ func (l *overlapLock) close() {
 	}
 }
 
-// runtimeDir makes the directory for locks, if need be. It is this user's
-// alone: another could lock, or redirect, what is in there.
+// runtimeVariable names the directory for locks where the usual one won't do:
+// a service with a /tmp of its own would not see what cron runs.
+const runtimeVariable = "LEASEHOLD_RUNTIME_DIR"
+
+// runtimeDir makes the directory for locks, if need be. It is the same for all
+// that one user runs, so neither TMPDIR nor XDG_RUNTIME_DIR decide, which cron
+// has not as a login has. It is this user's alone: another could lock, or
+// redirect, what is in there.
 func runtimeDir() (string, error) {
 	uid := os.Geteuid()
-	dir := filepath.Join(os.TempDir(), "leasehold-"+strconv.Itoa(uid))
+	dir := "/tmp/leasehold-" + strconv.Itoa(uid)
 	if uid == 0 {
 		dir = "/run/leasehold"
 	}
-	if xdg := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(xdg) && owner(xdg) == uid { // sudo may leave us another's
-		dir = filepath.Join(xdg, "leasehold")
+	if given := os.Getenv(runtimeVariable); given != "" {
+		if dir = filepath.Clean(given); !filepath.IsAbs(dir) {
+			return "", fmt.Errorf("%s is %q, want an absolute path", runtimeVariable, given)
+		}
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,7 @@ type releasing struct {
 }
 
 func (p *program) releaseCommand() *cobra.Command {
-	r := releasing{holding: holding{asking: asking{program: p}}}
+	r := releasing{holding: holding{asking: asking{program: p, existing: true}}}
 	cmd := &cobra.Command{
 		Use:   "release [flags] PATH",
 		Short: "Give a lease up",
@@ -52,7 +53,7 @@ func (r *releasing) run(ctx context.Context, path string) error {
 	case r.force && r.flags.Changed("slots"):
 		return usage("--force ends one lease: give the slot's own path, like %s/0, and no --slots", path)
 	}
-	u, holder, err := r.check(path)
+	u, holder, err := r.check(path, !r.force)
 	if err != nil {
 		return err
 	}
@@ -62,6 +63,12 @@ func (r *releasing) run(ctx context.Context, path string) error {
 		defer cancel()
 		c := &leasehold.Client{Store: s, Holder: holder, Logger: r.logger()}
 		if err := r.release(ctx, c, path); err != nil {
+			var held *leasehold.HeldError
+			if errors.As(err, &held) && r.json && interrupted(ctx) == nil {
+				if err := writeJSON(r.stdout, denied(held)); err != nil {
+					return err
+				}
+			}
 			return err
 		}
 		if !r.json {
@@ -80,7 +87,7 @@ func (r *releasing) release(ctx context.Context, c *leasehold.Client, path strin
 	case r.force:
 		err := c.ForceRelease(ctx, path, int64(r.token))
 		if errors.Is(err, leasehold.ErrLost) {
-			return &failure{code: r.conflict, message: err.Error(), hint: "nothing was changed; see leasehold status", denial: true}
+			return r.anotherToken(ctx, c, path)
 		}
 		return err
 	case r.slots > 0:
@@ -88,6 +95,25 @@ func (r *releasing) release(ctx context.Context, c *leasehold.Client, path strin
 	default:
 		return c.Release(ctx, path)
 	}
+}
+
+// anotherToken returns the denial of a release by force.
+func (r *releasing) anotherToken(ctx context.Context, c *leasehold.Client, path string) error {
+	s, err := c.Status(ctx, path)
+	if err != nil {
+		return err
+	}
+	if r.json {
+		if err := writeJSON(r.stdout, []leasehold.Status{s}); err != nil {
+			return err
+		}
+	}
+	f := &failure{code: r.conflict, hint: "nothing was changed; see leasehold status", denial: true}
+	f.message = fmt.Sprintf("%s was not released: its token is not %d", escape(path), r.token)
+	if s.Token > 0 && s.Token != int64(r.token) { // else it has changed again since
+		f.message = fmt.Sprintf("%s was not released: its token is %d, not %d", escape(path), s.Token, r.token)
+	}
+	return f
 }
 
 func (r *releasing) describe(ctx context.Context, c *leasehold.Client, path string) ([]leasehold.Status, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // A program is one run of leasehold: what it was given, and the flags that all
@@ -39,6 +41,7 @@ const rootExamples = `  # on ten hosts at once: one of them runs it, the others 
   leasehold list /db`
 
 func (p *program) rootCommand() *cobra.Command {
+	versionToo := false
 	root := &cobra.Command{
 		Use:           "leasehold",
 		Short:         "Run a job on exactly one of many hosts, or on at most N",
@@ -46,23 +49,106 @@ func (p *program) rootCommand() *cobra.Command {
 		Example:       rootExamples,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("unknown command %q; want run, acquire, release, status, list or version", args[0])
+		Args: func(root *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0:
+				return unknownCommand(root, args[0])
+			case !versionToo:
+				return usage("no command; want " + commandNames)
 			}
-			return usage("no command; want run, acquire, release, status, list or version")
+			return nil
 		},
-		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused already
+		RunE: p.printVersion, // Args has refused all but --version
 	}
+	root.Flags().BoolVar(&versionToo, "version", false, "print the version")
 	root.PersistentFlags().BoolVarP(&p.quiet, "quiet", "q", false, "no word about a denial; errors still print")
 	root.PersistentFlags().BoolVarP(&p.verbose, "verbose", "v", false, "log to stderr what happens")
 	root.PersistentFlags().SortFlags = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &failure{code: exitUsage, message: err.Error(), hint: cmd.CommandPath() + " --help"}
+		if before := cmd.Flags().Args(); !cmd.HasParent() && len(before) > 0 { // then it is a flag of what comes before it
+			err = unknownCommand(cmd, before[0])
+		}
+		return withHelp(cmd, usage("%s", flagMessage(err)))
 	})
+	// cobra says "leasehold [flags]" as well, and that does nothing.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	cobra.EnableCommandSorting = false
 	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.versionCommand())
+	root.InitDefaultHelpCmd()
+	addHelp(root)
+	for _, cmd := range root.Commands() {
+		addHelp(cmd)
+	}
 	return root
+}
+
+const commandNames = "run, acquire, release, status, list or version"
+
+func unknownCommand(root *cobra.Command, name string) error {
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		return usage("unknown command %q; did you mean %s?", name, strings.Join(quoteAll(near), " or "))
+	}
+	return usage("unknown command %q; want %s", name, commandNames)
+}
+
+// addHelp makes every usage error of cmd say where there is help, and the
+// command help refuse what is no command.
+func addHelp(cmd *cobra.Command) {
+	args, run := cmd.Args, cmd.RunE
+	if cmd.Name() == "help" {
+		help := cmd.Run
+		cmd.Run = nil
+		run = func(cmd *cobra.Command, topic []string) error {
+			if found, rest, err := cmd.Root().Find(topic); err == nil && found.HasParent() && len(rest) > 0 {
+				return unexpected(rest)
+			} else if err != nil || len(rest) > 0 {
+				return unknownCommand(cmd.Root(), topic[0])
+			}
+			help(cmd, topic)
+			return nil
+		}
+	}
+	if args != nil {
+		cmd.Args = func(cmd *cobra.Command, given []string) error { return withHelp(cmd, args(cmd, given)) }
+	}
+	if run != nil {
+		cmd.RunE = func(cmd *cobra.Command, given []string) error { return withHelp(cmd, run(cmd, given)) }
+	}
+}
+
+// withHelp adds where there is help to a usage error that has no hint.
+func withHelp(cmd *cobra.Command, err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.code == exitUsage && f.hint == "" && !f.denial {
+		f.hint = cmd.CommandPath() + " --help"
+	}
+	return err
+}
+
+// flagMessage says what is wrong with a flag, without what Go calls it.
+func flagMessage(err error) string {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err.Error()
+	}
+	flag := invalid.GetFlag()
+	name := "--" + flag.Name
+	if flag.Shorthand != "" {
+		name = "-" + flag.Shorthand + ", " + name
+	}
+	var want string
+	switch flag.Value.(type) {
+	case *waitTime, *releaseMode, *tokenNumber:
+		want = invalid.Unwrap().Error()
+	default:
+		want = map[string]string{
+			"bool":     "want true or false",
+			"duration": "want a duration with a unit, like 70m or 70s",
+			"int":      "want a number, like 3",
+		}[flag.Value.Type()]
+	}
+	return fmt.Sprintf("%s is %q, %s", name, invalid.GetValue(), want)
 }
 
 // logger returns where the library logs to, nil without -v.
@@ -81,10 +167,18 @@ func wantPaths(least, most int, what string) cobra.PositionalArgs {
 		case len(args) < least:
 			return usage("missing %s", what)
 		case most >= 0 && len(args) > most:
-			return usage("%d arguments too many: %s", len(args)-most, strings.Join(quoteAll(args[most:]), " "))
+			return unexpected(args[most:])
 		}
 		return nil
 	}
+}
+
+func unexpected(args []string) error {
+	s := ""
+	if len(args) > 1 {
+		s = "s"
+	}
+	return usage("unexpected argument%s: %s", s, strings.Join(quoteAll(args), " "))
 }
 
 func quoteAll(args []string) []string {

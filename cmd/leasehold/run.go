@@ -14,17 +14,24 @@ import (
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
-runs. If the lease is about to be lost, COMMAND and its process group are stopped
-(SIGTERM, and SIGKILL after --kill-after) before another holder can have it, and
-the exit code is 79. If the lease is lost already, there is no time for SIGTERM.
+runs. If the lease is about to be lost, COMMAND and all that it started are
+stopped (SIGTERM, and SIGKILL after --kill-after) before another holder can have
+it, and the exit code is 79. If the lease is lost already, there is no time for
+SIGTERM. A watchdog, which is COMMAND's parent process, does the same if
+leasehold is killed, or is stopped until the lease ends.
+
+On Linux that reaches processes in groups and sessions of their own, and
+daemons; they get SIGTERM when COMMAND's process group has ended, or half of
+--kill-after is over. Elsewhere it reaches the process group only. It never
+reaches work that was handed to another service, as by at, docker or systemd-run.
 
 COMMAND gets stdin, a process group of its own, the signals that leasehold gets,
 and in its environment LEASEHOLD_PATH, LEASEHOLD_HOLDER, LEASEHOLD_END,
 LEASEHOLD_TOKEN and, with --slots, LEASEHOLD_SLOT.
 
-When COMMAND ends, processes that it left behind in its group go on, and count
-as an earlier run: see --allow-overlap. Only where --release applies they are
-stopped first. Processes that leave the group are on their own.`
+When COMMAND ends, processes that it left behind go on, and count as an earlier
+run if they have its files open: see --allow-overlap. Only where --release
+applies they are stopped first.`
 
 const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from the other nine
   0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
@@ -57,7 +64,7 @@ func (p *program) runCommand() *cobra.Command {
 	r.flags.BoolVar(&r.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	r.flags.Var(&r.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
 	r.flags.DurationVar(&r.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
-	r.flags.BoolVar(&r.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host")
+	r.flags.BoolVar(&r.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host (locks are in /run/leasehold, else /tmp/leasehold-UID; or $LEASEHOLD_RUNTIME_DIR)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return r.finish(cmd.Context(), r.run(cmd.Context(), args[0], args[1:]))
 	}
@@ -147,7 +154,16 @@ func (r *running) start(executable string, command []string, l *leasehold.Lease,
 	var j *job
 	return j, r.signals.handOver(func() (func(unix.Signal), error) {
 		var err error
-		if j, err = startJob(r.program, executable, command, variables(l), lock); err != nil {
+		adoptOrphans()
+		j, err = startJob(r.program, starting{
+			executable: executable,
+			command:    command,
+			variables:  variables(l),
+			lock:       lock,
+			killAfter:  r.killAfter,
+			remaining:  l.Remaining,
+		})
+		if err != nil {
 			return nil, err
 		}
 		return j.forward, nil
@@ -175,14 +191,20 @@ func (r *running) oversee(ctx context.Context, j *job, l *leasehold.Lease) error
 	ctx = context.WithoutCancel(ctx)
 	var lost error
 	gone, release := true, false
+	unpost := j.guards.keepPosted(r.duration)
 	work := func(ctx context.Context) error {
 		lost = j.await(ctx, l.Remaining)
-		switch {
-		case lost != nil:
+		release = lost == nil && r.release.applies(j.exitCode())
+		stop := lost != nil || release // for a release it is what COMMAND left behind
+		if stop {
+			j.guards.stopping()
 			gone = j.stop(r.killAfter, l.Remaining)
-		case r.release.applies(j.exitCode()):
-			release = true
-			gone = j.stop(r.killAfter, l.Remaining) // what COMMAND left behind
+		}
+		unpost()
+		gone = j.guards.dismiss(stop) && gone
+		if j.wasLate() {
+			lost, release = errHeldUp, false
+			gone = j.stop(0, l.Remaining)
 		}
 		return nil
 	}

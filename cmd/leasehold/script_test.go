@@ -17,9 +17,9 @@ import (
 )
 
 // TestMain makes the test binary the command itself where it is called by that
-// name, and puts it into the scripts' PATH.
+// name, or as a watchdog, and puts it into the scripts' PATH.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "leasehold" {
+	if name := filepath.Base(os.Args[0]); name == "leasehold" || name == watchdogName {
 		main()
 	}
 	bin, err := os.MkdirTemp("", "leasehold-bin-")
@@ -97,7 +97,7 @@ func runScripts(t *testing.T, except string, setStore func(*testscript.Env) erro
 			}
 			env.Setenv("LEASEHOLD_STORE", env.Getenv("STORE"))
 			env.Setenv("LEASEHOLD_HOLDER", "host-a")
-			env.Setenv("XDG_RUNTIME_DIR", runtimeDir)
+			env.Setenv("LEASEHOLD_RUNTIME_DIR", runtimeDir)
 			// Else the race detector adds a second to every exit.
 			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=10"))
 			env.Values[processesKey{}] = map[string]*process{}

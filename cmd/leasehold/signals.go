@@ -33,23 +33,30 @@ func (e *interruption) Error() string {
 func catchSignals(ctx context.Context) (context.Context, *signals) {
 	s := &signals{received: make(chan os.Signal, 64)}
 	ctx, s.cancel = context.WithCancelCause(ctx)
-	// A signal that was ignored when leasehold started, as nohup has it, stays
-	// ignored, also in COMMAND: Go leaves it so unless Notify is called. It
-	// tells so of these two only. A shell without job control ignores SIGINT
-	// and SIGQUIT together.
+	heed(s.received, userSignals...)
+	go s.receive()
+	return ctx, s
+}
+
+// userSignals are those that are passed on to COMMAND.
+var userSignals = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
+	unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT, unix.SIGWINCH,
+}
+
+// heed is signal.Notify, except for signals that were ignored when leasehold
+// started, as nohup has it. These stay ignored, also in COMMAND: Go leaves it
+// so unless Notify is called. It tells so of SIGHUP and SIGINT only, but a
+// shell without job control ignores SIGINT and SIGQUIT together.
+func heed(caught chan<- os.Signal, all ...os.Signal) {
 	if signal.Ignored(unix.SIGINT) {
 		signal.Ignore(unix.SIGQUIT)
 	}
-	for _, sig := range []os.Signal{
-		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
-		unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT, unix.SIGWINCH,
-	} {
+	for _, sig := range all {
 		if !signal.Ignored(sig) {
-			signal.Notify(s.received, sig)
+			signal.Notify(caught, sig)
 		}
 	}
-	go s.receive()
-	return ctx, s
 }
 
 func (s *signals) receive() {

@@ -22,7 +22,7 @@ type looking struct {
 }
 
 func (p *program) statusCommand() *cobra.Command {
-	l := looking{asking: asking{program: p}}
+	l := looking{asking: asking{program: p, existing: true}}
 	cmd := &cobra.Command{
 		Use:   "status [flags] PATH...",
 		Short: "Say who has a lease, until when, since when, and its token",
@@ -30,7 +30,12 @@ func (p *program) statusCommand() *cobra.Command {
 there is not a record) or newer (a newer program wrote the record). The exit
 code is 0 whichever it is.`,
 		Example: statusExamples,
-		Args:    wantPaths(1, -1, "PATH"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &failure{code: exitUsage, message: "missing PATH", hint: "leasehold list shows every lease; see also leasehold status --help"}
+			}
+			return nil
+		},
 	}
 	l.add(cmd, "print each lease as a line of JSON")
 	l.flags.IntVar(&l.slots, "slots", 0, "describe PATH/0 to PATH/`N`-1")

@@ -21,16 +21,20 @@ type terminal struct {
 
 func openTerminal(stdin, stdout *os.File) *terminal {
 	t := &terminal{group: unix.Getpgrp()}
-	file, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
+	if t.open(); t.file == nil {
 		return t
 	}
-	t.file = file
 	// In "leasehold run … | less" it is less that has to have it.
 	fi, err := stdout.Stat()
 	isPipe := err == nil && fi.Mode()&fs.ModeNamedPipe != 0
 	t.wantedByJob = t.isOurs() && isControlling(stdin) && !isPipe
 	return t
+}
+
+func (t *terminal) open() {
+	if file, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+		t.file = file
+	}
 }
 
 // isControlling reports whether f is the controlling terminal: of no other

@@ -15,11 +15,13 @@ func (p *program) versionCommand() *cobra.Command {
 		Long:    "Print the versions of leasehold and of Go, and the platform.",
 		Example: "  leasehold version",
 		Args:    wantPaths(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := writeAll(p.stdout, fmt.Appendf(nil, "leasehold %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
-			return finish(cmd.Context(), err, exitConflict)
-		},
+		RunE:    p.printVersion,
 	}
+}
+
+func (p *program) printVersion(cmd *cobra.Command, _ []string) error {
+	err := writeAll(p.stdout, fmt.Appendf(nil, "leasehold %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	return finish(cmd.Context(), err, exitConflict)
 }
 
 // version is that of the module that this was built from.

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// adoptOrphans makes this process the parent of any descendant that loses its
+// own. Without that, before Linux 3.4, they go to PID 1.
+func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// passesOn: when this process ends, its children become those of the nearest
+// subreaper.
+const passesOn = true
+
+// duplicate makes the descriptor to what from is.
+func duplicate(from, to int) error { return unix.Dup3(from, to, 0) }
+
+// awaitChild returns when the child pid has ended, and reaps all others until
+// then. It leaves the child itself a zombie: as long as it is one, its pid,
+// which is its group's too, does not become another's.
+func awaitChild(pid int, stopped func(by unix.Signal)) unix.WaitStatus {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil { // no child is left: it was not left to us
+			return 0
+		}
+		who, status := childOf(&info)
+		switch {
+		case who != pid:
+			var ignored unix.WaitStatus
+			_, _ = unix.Wait4(who, &ignored, unix.WUNTRACED|unix.WNOHANG, nil)
+		case status.Stopped():
+			_ = unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOHANG, nil)
+			stopped(status.StopSignal())
+		default:
+			return status
+		}
+	}
+}
+
+// childOf reads what waitid(2) says of a child, which the unix package hides.
+func childOf(info *unix.Siginfo) (pid int, status unix.WaitStatus) {
+	child := (*struct {
+		_      [3]int32 // as Siginfo has them
+		fields struct {
+			_      [0]uintptr // the union's alignment
+			pid    int32
+			_      uint32
+			status int32
+		}
+	})(unsafe.Pointer(info))
+	const ( // si_code in sigaction(2)
+		exited  = 1
+		dumped  = 3
+		stopped = 5
+	)
+	code := child.fields.status
+	switch info.Code {
+	case exited:
+		code = code << 8
+	case dumped:
+		code |= 0x80
+	case stopped:
+		code = code<<8 | 0x7f
+	}
+	return int(child.fields.pid), unix.WaitStatus(code)
+}
+
+// childless reaps the children that have ended, and reports whether there are
+// none, and so no descendants either.
+func childless() bool {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return true
+		case pid == 0:
+			return false
+		}
+	}
+}
+
+// executable returns leasehold's own file, also if another has its name by now.
+func executable() (string, error) { return "/proc/self/exe", nil }
+
+// nameSelf gives this process the name that ps and pkill know it by, which
+// else would be that of the link, exe.
+func nameSelf(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) }
+
+// killChildren kills all descendants of this process, and reaps them.
+func killChildren() {
+	self := os.Getpid()
+	for begun := time.Now(); !childless() && time.Since(begun) < killTime; time.Sleep(pollGroup) {
+		for _, f := range readFamilies() {
+			if f.parent == self && !f.ended {
+				f.signal(unix.SIGKILL) // its own children are this process's then
+			}
+		}
+	}
+}

@@ -1,0 +1,58 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Elsewhere than on Linux nobody can adopt orphans, and leasehold knows of
+// COMMAND's process group only.
+
+func adoptOrphans() {}
+
+const passesOn = false
+
+// duplicate makes the descriptor to what from is.
+func duplicate(from, to int) error { return unix.Dup2(from, to) }
+
+// awaitChild returns when the child pid has ended.
+func awaitChild(pid int, stopped func(by unix.Signal)) unix.WaitStatus {
+	for {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || !status.Stopped():
+			return status
+		default:
+			stopped(status.StopSignal())
+		}
+	}
+}
+
+// childless has nothing to add to what is known of the group.
+func childless() bool { return true }
+
+type processID struct{ pid int }
+
+func identify(pid int) processID { return processID{pid} }
+
+func (p processID) signal(sig unix.Signal) { _ = unix.Kill(p.pid, sig) }
+
+func (p processID) hasEnded() bool { return unix.Kill(p.pid, 0) == unix.ESRCH }
+
+// look reports whether there is a process in the group.
+func (t *tree) look() (groupLives bool, strays []processID) {
+	return unix.Kill(-t.leader.pid, 0) != unix.ESRCH, nil
+}
+
+// executable returns leasehold's own file.
+func executable() (string, error) { return os.Executable() }
+
+func nameSelf(string) {}
+
+func killChildren() {}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// A processID names one process. The pid may be another's one day, but
+// not together with the time of its start.
+type processID struct {
+	pid   int
+	start string
+}
+
+// A family is what else /proc tells of a process.
+type family struct {
+	processID
+	parent, group int
+	ended         bool
+}
+
+// readFamily returns the zero family if there is no such process.
+func readFamily(pid string) family {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return family{}
+	}
+	// proc(5): the name, in brackets, may hold anything; then come the state,
+	// the parent and the group, as the 18th the number of threads, and as the
+	// 20th the start.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 20 {
+		return family{}
+	}
+	number := func(i int) int {
+		n, _ := strconv.Atoi(string(fields[i]))
+		return n
+	}
+	f := family{parent: number(1), group: number(2)}
+	f.pid, _ = strconv.Atoi(pid)
+	f.start = string(fields[19])
+	// An orphan that nobody has waited for yet has ended all the same; how long
+	// it stays depends on the system's init. A zombie with more than one thread
+	// is a process that lives on without its first.
+	f.ended = bytes.ContainsAny(fields[0], "ZX") && number(17) <= 1
+	return f
+}
+
+// readFamilies returns nil if they can't be read.
+func readFamilies() (all []family) {
+	entries, _ := os.ReadDir("/proc")
+	for _, entry := range entries {
+		if name := entry.Name(); name[0] >= '1' && name[0] <= '9' {
+			if f := readFamily(name); f.pid != 0 {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+func identify(pid int) processID {
+	p := readFamily(strconv.Itoa(pid)).processID
+	p.pid = pid
+	return p
+}
+
+// look reports whether the group lives, in doubt true, and what lives of
+// COMMAND outside the group.
+func (t *tree) look() (groupLives bool, strays []processID) {
+	group := t.leader.pid
+	err := unix.Kill(-group, 0)
+	groupLives = err == unix.EPERM // we may not be able to see them all
+	all := readFamilies()
+	if all == nil {
+		return true, nil
+	}
+	ours := t.descendants(all)
+	known := map[processID]bool{}
+	for _, f := range all {
+		switch {
+		case f.pid == group && f.processID != t.leader && t.leader.start != "":
+			return false, nil // all have ended: else this one could not have the pid
+		case f.ended || t.spare != nil && t.spare(f.pid):
+		case f.group == group:
+			groupLives = true
+			known[f.processID] = true
+		case ours[f.pid]:
+			strays = append(strays, f.processID)
+			known[f.processID] = true
+		}
+	}
+	t.known = known
+	return groupLives, strays
+}
+
+// descendants returns the pids of what descends from the roots, or from what
+// did so before.
+func (t *tree) descendants(all []family) map[int]bool {
+	search := t.roots()
+	found := map[int]bool{}
+	children := map[int][]int{}
+	for _, f := range all {
+		children[f.parent] = append(children[f.parent], f.pid)
+		if t.known[f.processID] {
+			found[f.pid] = true
+			search = append(search, f.pid)
+		}
+	}
+	for len(search) > 0 {
+		next := children[search[0]]
+		search = search[1:]
+		for _, pid := range next {
+			if !found[pid] {
+				found[pid] = true
+				search = append(search, pid)
+			}
+		}
+	}
+	return found
+}
+
+// hasEnded reports whether p has, though it may be a zombie still.
+func (p processID) hasEnded() bool {
+	now := readFamily(strconv.Itoa(p.pid))
+	return now.processID != p || now.ended
+}
+
+// signal sends sig to p, and never to another process that has its pid by now.
+func (p processID) signal(sig unix.Signal) {
+	fd, err := unix.PidfdOpen(p.pid, 0)
+	if err == nil {
+		defer unix.Close(fd)
+	}
+	if identify(p.pid) != p {
+		return
+	}
+	if err != nil { // before Linux 5.3, or forbidden
+		_ = unix.Kill(p.pid, sig)
+		return
+	}
+	_ = unix.PidfdSendSignal(fd, sig, nil, 0)
+}
