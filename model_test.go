@@ -90,7 +90,7 @@ func randomSequence(t *rapid.T, s leasehold.Store) {
 
 	pick := func(t *rapid.T) *granted {
 		if len(leases) == 0 {
-			t.Skip("no leases yet")
+			t.Skip("no leases yet") // rapid's: draws another action; the test goes on
 		}
 		return rapid.SampledFrom(leases).Draw(t, "lease")
 	}
