@@ -60,13 +60,17 @@ var breakages = []breakage{
 	}},
 }
 
+// server is for any server. It waits for all to be settled, since what happens
+// to them otherwise is known: see docs/faults.md.
 func (c *contest) server(inflict, heal func(int)) (string, func(), func()) {
+	c.lab.AwaitSettled(c.T)
 	i := c.chance.IntN(c.lab.Servers())
 	return fmt.Sprintf("server %d", i), func() { inflict(i) }, func() { heal(i) }
 }
 
 // leader is for whichever server leads when the fault comes; any, if none does.
 func (c *contest) leader(inflict, heal func(int)) (string, func(), func()) {
+	c.lab.AwaitSettled(c.T)
 	i := c.lab.Leader()
 	if i < 0 {
 		return c.server(inflict, heal)

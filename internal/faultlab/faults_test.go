@@ -105,6 +105,10 @@ func (f *faults) kill(t *testing.T) {
 	f.succeeded(t, leader)
 	f.Restart(leader)
 	f.Restart(leader)
+	f.AwaitSettled(t)
+	if serving := f.Serving(); len(serving) != 3 {
+		t.Errorf("got servers %v that serve when they have settled, want all three", serving)
+	}
 }
 
 func (f *faults) pause(t *testing.T) {

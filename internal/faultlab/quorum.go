@@ -23,29 +23,73 @@ const (
 // second, and -1 if there is none. A leader that was stopped takes itself for
 // one for a moment after it goes on; it does not count beside a newer one.
 func (l *Lab) Leader() int {
-	epochs := make([]int64, len(l.servers))
+	leader, newest := -1, int64(-1)
+	for i, p := range l.positions() {
+		if epoch := p.zxid >> 32; p.leads && epoch > newest {
+			leader, newest = i, epoch
+		}
+	}
+	return leader
+}
+
+// A position is how far a server that serves has come.
+type position struct {
+	serves, leads bool
+	zxid          int64
+}
+
+func (l *Lab) positions() []position {
+	all := make([]position, len(l.servers))
 	l.ask(func(i int) {
 		answer, err := zktest.Ask(l.Addr(i), "srvr", patience)
 		if err != nil {
 			return
 		}
-		if !strings.Contains(answer, "Mode: leader\n") && !strings.Contains(answer, "Mode: standalone\n") {
-			return
-		}
 		_, zxid, _ := strings.Cut(answer, "\nZxid: ")
 		zxid, _, _ = strings.Cut(zxid, "\n")
-		if n, err := strconv.ParseInt(zxid, 0, 64); err == nil {
-			epochs[i] = n>>32 + 1
+		n, err := strconv.ParseInt(zxid, 0, 64)
+		all[i] = position{
+			serves: err == nil,
+			leads:  strings.Contains(answer, "Mode: leader\n") || strings.Contains(answer, "Mode: standalone\n"),
+			zxid:   n,
 		}
 	})
-	leader := -1
-	var newest int64
-	for i, epoch := range epochs {
-		if epoch > newest {
-			leader, newest = i, epoch
+	return all
+}
+
+// flushTime is for how long a server may have applied what it has not logged.
+const flushTime = 300 * time.Millisecond
+
+// AwaitSettled waits until all servers that are not stopped, killed or cut off
+// follow one leader and have caught up with it, on disk too. ZooKeeper 3.8.0
+// loses what it has committed if a server fails while another is catching up
+// (ZOOKEEPER-4643, -4646).
+func (l *Lab) AwaitSettled(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+		leader := l.Leader()
+		if leader >= 0 && l.caughtUp(l.positions()[leader]) {
+			time.Sleep(flushTime)
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the servers have not settled within %v; the ends of their logs:%s", limit, l.logs())
 		}
 	}
-	return leader
+}
+
+// caughtUp reports whether all servers that can serve have come as far as the
+// leader.
+func (l *Lab) caughtUp(leader position) bool {
+	now := l.positions()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, s := range l.servers {
+		if !s.mute() && (!now[i].serves || now[i].zxid < leader.zxid) {
+			return false
+		}
+	}
+	return leader.serves
 }
 
 // AwaitQuorum waits until the ensemble carries out writes, and has a leader.

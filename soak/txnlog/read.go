@@ -8,15 +8,10 @@ package txnlog
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/adler32"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 )
 
 // A Kind says what a transaction did to a node.
@@ -51,108 +46,42 @@ const (
 	opCloseSession    = -11
 )
 
-// A Collector gathers what the servers of one ensemble log. Servers remove old
-// logs, and take back what they have logged and never committed.
-type Collector struct {
-	dirs []string
-	seen []map[int64][]Change // by server and zxid
-	read map[string]fs.FileInfo
-}
-
-// NewCollector returns a Collector of the logs in dirs, of all servers of an
-// ensemble: the dataLogDir of each, or the dataDir where there is none.
-func NewCollector(dirs ...string) *Collector {
-	c := &Collector{dirs: dirs, read: map[string]fs.FileInfo{}}
-	for range dirs {
-		c.seen = append(c.seen, map[int64][]Change{})
-	}
-	return c
-}
-
-// Poll reads what is new. Call it before logs are removed.
-func (c *Collector) Poll() error {
-	for i, dir := range c.dirs {
-		files, err := filepath.Glob(filepath.Join(dir, "version-2", "log.*"))
-		if err != nil {
-			return err
-		}
-		for _, file := range files {
-			info, err := os.Stat(file)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // removed by now
-			}
-			if err != nil {
-				return err
-			}
-			if last, ok := c.read[file]; ok && last.Size() == info.Size() && last.ModTime().Equal(info.ModTime()) {
-				continue
-			}
-			raw, err := os.ReadFile(file)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if err := readFile(raw, c.seen[i]); err != nil {
-				return fmt.Errorf("transaction log %s: %w", file, err)
-			}
-			c.read[file] = info
-		}
-	}
-	return nil
-}
-
-// Changes returns what was committed, in order: what a majority of the servers
-// has logged.
-func (c *Collector) Changes() []Change {
-	logged := map[int64]int{}
-	var all []Change
-	for _, seen := range c.seen {
-		for zxid, changes := range seen {
-			if logged[zxid]++; logged[zxid] == len(c.dirs)/2+1 {
-				all = append(all, changes...)
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b Change) int { return cmp.Compare(a.Zxid, b.Zxid) })
-	return all
-}
-
 const magic = "ZKLG"
 
-// readFile adds the changes in one file. It stops at the first transaction that
-// is not whole: the server that wrote it was killed.
-func readFile(raw []byte, byZxid map[int64][]Change) error {
+// readFile returns the changes in one file, by the zxids of their transactions.
+// It stops at the first transaction that is not whole: the server that wrote it
+// was killed.
+func readFile(raw []byte) (map[int64][]Change, error) {
+	byZxid := map[int64][]Change{}
 	if len(raw) == 0 {
-		return nil // made, and not yet written
+		return byZxid, nil // made, and not yet written
 	}
 	if len(raw) < 16 || !bytes.HasPrefix(raw, []byte(magic)) {
 		if len(bytes.Trim(raw, "\x00")) == 0 {
-			return nil
+			return byZxid, nil
 		}
-		return errors.New("it has no header")
+		return nil, errors.New("it has no header")
 	}
 	r := &reader{rest: raw[16:]}
 	for len(r.rest) >= 12 {
 		sum, length := r.long(), int(r.int())
 		if length <= 0 || length+1 > len(r.rest) {
-			return nil
+			break
 		}
 		txn, end := r.rest[:length], r.rest[length]
 		r.rest = r.rest[length+1:]
 		if end != 'B' || int64(adler32.Checksum(txn)) != sum {
-			return nil
+			break
 		}
 		changes, err := parse(txn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(changes) > 0 {
 			byZxid[changes[0].Zxid] = changes
 		}
 	}
-	return nil
+	return byZxid, nil
 }
 
 // parse reads a TxnHeader and what follows.

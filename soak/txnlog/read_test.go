@@ -1,6 +1,7 @@
 package txnlog_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -122,6 +123,78 @@ func TestTornLog(t *testing.T) {
 	if got := logs.Changes(); len(got) != 0 {
 		t.Errorf("got %d changes that only one server of three has, want none", len(got))
 	}
+}
+
+// A server takes back what it has logged, in part of a file or in all of it, when
+// a new leader does not know it.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	var zxids []int64
+	for i := range 4 {
+		if _, err := conn.Create(fmt.Sprintf("/%d", i), nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
+			t.Fatal(err)
+		}
+		zxids = append(zxids, server.Counters(t).Zxid)
+	}
+	files, err := filepath.Glob(filepath.Join(logDir(t, server), "log.*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("got the logs %q and error %v, want one", files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	write := func(server int, name string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dirs[server], "version-2", name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		dirs = append(dirs, t.TempDir())
+		if err := os.Mkdir(filepath.Join(dirs[i], "version-2"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(i, "log.1", whole[:16])
+	}
+	logs := txnlog.NewCollector(dirs...)
+	want := func(lost ...int64) {
+		t.Helper()
+		if err := logs.Poll(); err != nil {
+			t.Fatal(err)
+		}
+		if got := logs.Lost(); !slices.Equal(got, lost) {
+			t.Errorf("got the lost transactions %#x, want %#x", got, lost)
+		}
+	}
+	third := bytes.Index(whole, []byte("/2"))
+	write(0, "log.1", whole[:third])
+	write(1, "log.2", whole)
+	want()
+	write(1, "log.2", whole[:third]) // nobody else had the rest
+	want()
+	write(1, "log.2", whole)
+	write(2, "log.2", whole)
+	want()
+	write(1, "log.2", whole[:third])
+	want(zxids[2:]...)
+	write(1, "log.2", whole) // it has got them again
+	want()
+	write(1, "log.3", whole[:16])
+	remove := func(server int, name string) {
+		t.Helper()
+		if err := os.Remove(filepath.Join(dirs[server], "version-2", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove(1, "log.1")
+	remove(1, "log.2") // both for their age
+	want()
+	remove(2, "log.2") // an older one is there
+	want(zxids[2:]...)
 }
 
 func logDir(t *testing.T, server *zktest.Server) string {

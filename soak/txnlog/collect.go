@@ -1,0 +1,164 @@
+package txnlog
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Collector gathers what the servers of one ensemble log. Servers remove old
+// logs, and take back what they have logged and never committed.
+type Collector struct {
+	servers []*serverLogs
+}
+
+// serverLogs is what one server has logged.
+type serverLogs struct {
+	dir   string
+	ever  map[int64][]Change // by zxid
+	files map[string]logFile // what was there at the last look
+	cut   map[int64]bool     // zxids that it has taken back
+}
+
+type logFile struct {
+	info    fs.FileInfo
+	changes map[int64][]Change
+}
+
+// NewCollector returns a Collector of the logs in dirs, of all servers of an
+// ensemble: the dataLogDir of each, or the dataDir where there is none.
+func NewCollector(dirs ...string) *Collector {
+	c := &Collector{}
+	for _, dir := range dirs {
+		c.servers = append(c.servers, &serverLogs{
+			dir: dir, ever: map[int64][]Change{}, files: map[string]logFile{}, cut: map[int64]bool{},
+		})
+	}
+	return c
+}
+
+// Poll reads what is new. Call it before logs are removed.
+func (c *Collector) Poll() error {
+	for _, s := range c.servers {
+		if err := s.poll(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *serverLogs) poll() error {
+	names, err := filepath.Glob(filepath.Join(s.dir, "version-2", "log.*"))
+	if err != nil {
+		return err
+	}
+	there := map[string]logFile{}
+	for _, name := range names {
+		file, err := s.read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed by now
+		}
+		if err != nil {
+			return fmt.Errorf("transaction log %s: %w", name, err)
+		}
+		there[name] = file
+	}
+	for name, before := range s.files {
+		now, kept := there[name]
+		if !kept && isPurged(name, there) {
+			continue
+		}
+		for zxid := range before.changes {
+			if _, ok := now.changes[zxid]; !ok {
+				s.cut[zxid] = true
+			}
+		}
+	}
+	for _, file := range there {
+		for zxid := range file.changes {
+			delete(s.cut, zxid)
+		}
+	}
+	s.files = there
+	return nil
+}
+
+func (s *serverLogs) read(name string) (logFile, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return logFile{}, err
+	}
+	if last, ok := s.files[name]; ok && last.info.Size() == info.Size() && last.info.ModTime().Equal(info.ModTime()) {
+		return last, nil
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return logFile{}, err
+	}
+	changes, err := readFile(raw)
+	maps.Copy(s.ever, changes)
+	return logFile{info, changes}, err
+}
+
+// isPurged reports whether a file that is gone was removed for its age: all
+// that is there is newer. Files are named after the first zxid in them.
+func isPurged(gone string, there map[string]logFile) bool {
+	for name := range there {
+		if firstZxid(name) < firstZxid(gone) {
+			return false
+		}
+	}
+	return true
+}
+
+func firstZxid(name string) uint64 {
+	n, err := strconv.ParseUint(strings.TrimPrefix(filepath.Ext(name), "."), 16, 64)
+	if err != nil {
+		return 0 // no log's name; read has complained of it
+	}
+	return n
+}
+
+// Changes returns what was committed, in order: what a majority of the servers
+// has logged.
+func (c *Collector) Changes() []Change {
+	all, _ := c.committed()
+	return all
+}
+
+// Lost returns the zxids of what was committed and is not any more: a majority
+// had logged it, and a majority has not.
+func (c *Collector) Lost() []int64 {
+	_, lost := c.committed()
+	return lost
+}
+
+func (c *Collector) committed() (all []Change, lost []int64) {
+	logged, cut := map[int64]int{}, map[int64]int{}
+	majority := len(c.servers)/2 + 1
+	for _, s := range c.servers {
+		for zxid, changes := range s.ever {
+			if logged[zxid]++; logged[zxid] == majority {
+				all = append(all, changes...)
+			}
+			if s.cut[zxid] {
+				cut[zxid]++
+			}
+		}
+	}
+	for zxid, n := range cut {
+		if logged[zxid] >= majority && logged[zxid]-n < majority {
+			lost = append(lost, zxid)
+		}
+	}
+	slices.Sort(lost)
+	slices.SortStableFunc(all, func(a, b Change) int { return cmp.Compare(a.Zxid, b.Zxid) })
+	return all, lost
+}
