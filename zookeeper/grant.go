@@ -19,10 +19,10 @@ func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leas
 	return e, unwrapRefusal(err)
 }
 
-// unwrapRefusal gives decide's error back as it was.
+// unwrapRefusal gives decide's error back as it was, if it is the answer.
 func unwrapRefusal(err error) error {
 	var r *refusal
-	if errors.As(err, &r) {
+	if errors.As(err, &r) && !errors.Is(err, leasehold.ErrOutcomeUnknown) {
 		return r.error
 	}
 	return err

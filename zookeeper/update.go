@@ -43,7 +43,7 @@ type commit struct {
 	sent   leasehold.Instant
 }
 
-// run makes attempts until one is decided. If ctx ends while the outcome of a
+// run makes attempts until one is decided. If it gives up while the outcome of a
 // commit is unknown, the grant, should there be one, is undone in the
 // background.
 func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
@@ -52,10 +52,12 @@ func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
 		switch {
 		case err == nil:
 			return e, nil
-		case ctx.Err() != nil && len(u.unknown) > 0:
+		case u.isRefusal(err) && (len(u.unknown) == 0 || !errors.Is(err, errNoPath)):
+			return leasehold.Entry{}, err
+		case len(u.unknown) > 0 && (ctx.Err() != nil || u.isFinal(err)):
 			u.abandon(ctx)
-			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
-		case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || u.isRefusal(err)):
+			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, explain(err, "write", u.full))
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return leasehold.Entry{}, err
 		case ctx.Err() != nil:
 			return leasehold.Entry{}, fmt.Errorf("%w: %w: %w", leasehold.ErrUnreachable, ctx.Err(), err)
@@ -76,6 +78,10 @@ func (u *update) isFinal(err error) bool {
 	var refused *refusal
 	return errors.As(err, &refused) || isDefinite(err) || errors.Is(err, errClosed)
 }
+
+// errNoPath comes with a refusal to grant on a path that does not exist, where a
+// commit may arrive yet. Any other refusal comes after all commits have failed.
+var errNoPath = errors.New("there is no such path")
 
 // A refusal carries an error of decide past the handling of our own.
 type refusal struct{ error }
@@ -210,7 +216,7 @@ func (u *update) createPath(ctx context.Context, sess *session) (leasehold.Entry
 	var none leasehold.Entry
 	proposal, err := u.ask(nil)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("%w: %w", errNoPath, err)
 	}
 	missing := []string{u.full}
 	for parent := up(u.full); parent != ""; parent = up(parent) {
