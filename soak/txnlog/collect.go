@@ -55,20 +55,9 @@ func (c *Collector) Poll() error {
 }
 
 func (s *serverLogs) poll() error {
-	names, err := filepath.Glob(filepath.Join(s.dir, "version-2", "log.*"))
+	there, err := s.look()
 	if err != nil {
 		return err
-	}
-	there := map[string]logFile{}
-	for _, name := range names {
-		file, err := s.read(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by now
-		}
-		if err != nil {
-			return fmt.Errorf("transaction log %s: %w", name, err)
-		}
-		there[name] = file
 	}
 	for name, before := range s.files {
 		now, kept := there[name]
@@ -88,6 +77,27 @@ func (s *serverLogs) poll() error {
 	}
 	s.files = there
 	return nil
+}
+
+// look reads all files that are there at one moment.
+func (s *serverLogs) look() (map[string]logFile, error) {
+	pattern := filepath.Join(s.dir, "version-2", "log.*")
+	names, err := filepath.Glob(pattern)
+	for err == nil {
+		there := map[string]logFile{}
+		for _, name := range names {
+			file, err := s.read(name)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("transaction log %s: %w", name, err)
+			}
+			there[name] = file
+		}
+		before := names
+		if names, err = filepath.Glob(pattern); slices.Equal(names, before) {
+			return there, nil
+		}
+	}
+	return nil, err
 }
 
 func (s *serverLogs) read(name string) (logFile, error) {
