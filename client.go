@@ -319,7 +319,7 @@ func (r *request) decide(old Entry) (*kazoo.Record, error) {
 	}
 	now := r.wallNow()
 	if kazoo.Decide(rec, r.name, now) != kazoo.Grant { // held, since parseRecord lets no newer one pass
-		return nil, heldError(describe(old, noSlot, now))
+		return nil, &HeldError{Path: old.Path, Holder: rec.Holder, End: rec.End, Remaining: rec.End.Sub(now), Token: old.Token}
 	}
 	return rec, nil
 }

@@ -54,12 +54,12 @@ func TestHoldRenews(t *testing.T) {
 		if l.Token() != token {
 			t.Fatalf("token: got %d, want the same, %d", l.Token(), token)
 		}
-		// A third of 60 s less up to 1 (cut off), 6 (MaxClockSkew) and 10
-		// (Grace), give or take a tenth.
+		// A third of 60 s less 6 (MaxClockSkew) and 10 (Grace), give or take a
+		// tenth.
 		last := from
 		for _, at := range renewals.times {
-			if pause := at.Sub(last); pause < 12800*time.Millisecond || pause > 16200*time.Millisecond {
-				t.Fatalf("got a renewal after %s, want 12.8s to 16.2s", pause)
+			if pause := at.Sub(last); pause < 13100*time.Millisecond || pause > 16200*time.Millisecond {
+				t.Fatalf("got a renewal after %s, want 13.1s to 16.2s", pause)
 			}
 			last = at
 		}

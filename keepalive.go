@@ -24,11 +24,10 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	unwatch := l.watchEnd(end)
 	defer unwatch()
 
-	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var kept sync.WaitGroup
-	kept.Go(func() { l.keepAlive(renewing, end) })
-	defer kept.Wait()
+	renewing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := l.keepAlive(renewing, end)
 	defer stop()
+	defer cancel()
 
 	err := f(working)
 	lost := context.Cause(working)
@@ -60,31 +59,56 @@ const wakeToLook = time.Second
 
 // watchEnd calls end once less than Grace of the lease remains.
 func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
-	var mu sync.Mutex
-	var timer *time.Timer
-	stopped := false
-	var look func()
-	look = func() {
+	look := func() time.Duration {
+		left := l.Remaining() - l.asked.grace
+		if left <= 0 {
+			end(l.lostInTime())
+			return never
+		}
+		return min(left, wakeToLook)
+	}
+	return repeat(look(), look)
+}
+
+// never is the pause after which repeat does nothing more.
+const never = time.Duration(-1)
+
+// repeat calls f after pause, and again after each pause that f returns. stop
+// waits for a call that is under way. Between the calls there is a timer and no
+// goroutine, whose stack would be most of what a held lease takes.
+func repeat(pause time.Duration, f func() (pause time.Duration)) (stop func()) {
+	if pause == never {
+		return func() {}
+	}
+	var (
+		mu      sync.Mutex // not held during f, which may take long
+		timer   *time.Timer
+		stopped bool
+		calls   sync.WaitGroup
+	)
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(pause, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if stopped {
 			return
 		}
-		left := l.Remaining() - l.asked.grace
-		if left <= 0 {
-			end(l.lostInTime())
-			return
+		calls.Add(1)
+		defer calls.Done()
+		mu.Unlock()
+		pause := f()
+		mu.Lock()
+		if !stopped && pause != never {
+			timer.Reset(pause)
 		}
-		timer = time.AfterFunc(min(left, wakeToLook), look)
-	}
-	look()
+	})
 	return func() {
 		mu.Lock()
-		defer mu.Unlock()
 		stopped = true
-		if timer != nil {
-			timer.Stop()
-		}
+		timer.Stop()
+		mu.Unlock()
+		calls.Wait()
 	}
 }
 
@@ -113,40 +137,44 @@ func (l *Lease) setback(why error) {
 }
 
 // attemptTime bounds an attempt to renew a lease that lasts for left, so that
-// there is time for more, and a word about it in the log.
+// there is a word about it in the log, and a reason to give, before it is over.
+// It leaves a busy store time to answer: to ask again makes it busier.
 func attemptTime(left time.Duration) time.Duration {
-	return max(500*time.Millisecond, min(10*time.Second, left/4))
+	return max(500*time.Millisecond, min(10*time.Second, left/2))
 }
 
-// keepAlive renews the lease until ctx ends, and calls end when it is lost.
-// The first attempt is made when about a third of the time is gone, to leave
-// time for more.
-func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
-	for {
-		usable := max(0, l.Remaining()-l.asked.grace)
-		sleep(ctx, max(minPause, time.Duration(float64(usable)/3*(0.9+0.2*rand.Float64()))))
-		for {
-			if ctx.Err() != nil {
-				return
-			}
-			attempt, cancel := context.WithTimeout(ctx, attemptTime(l.Remaining()))
-			err := l.renewOrAdopt(attempt)
-			cancel()
-			l.setback(err)
-			if err == nil {
-				break
-			}
-			if errors.Is(err, ErrLost) {
-				end(err)
-				return
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			l.asked.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.asked.name, "remaining", l.Remaining(), "reason", err)
-			sleep(ctx, min(retryDelay, max(minPause, l.Remaining()/10)))
+// keepAlive renews the lease until it is stopped, and calls end when it is
+// lost. The attempts end with ctx.
+func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
+	return repeat(l.renewalPause(), func() time.Duration {
+		attempt, cancel := context.WithTimeout(ctx, attemptTime(l.Remaining()))
+		defer cancel()
+		err := l.renewOrAdopt(attempt)
+		l.setback(err)
+		switch {
+		case err == nil:
+			return l.renewalPause()
+		case errors.Is(err, ErrLost):
+			end(err)
+			return never
+		case ctx.Err() != nil:
+			return never
 		}
-	}
+		l.asked.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.asked.name, "remaining", l.Remaining(), "reason", err)
+		return min(retryDelay, max(minPause, l.Remaining()/10))
+	})
+}
+
+// renewalPause is how long the lease is left alone: a third of the time for
+// which a new one can be used, so that there is time for more than one attempt.
+// It does not go by Remaining unless there is little left: ends are cut off to
+// whole seconds, and so the renewals of many leases would come to be made in
+// the same part of each second.
+func (l *Lease) renewalPause() time.Duration {
+	usable := l.Remaining() - l.asked.grace
+	third := (l.asked.duration - l.asked.skew - l.asked.grace) / 3
+	pause := float64(min(third, usable/2))
+	return max(minPause, time.Duration(pause*(0.9+0.2*rand.Float64())))
 }
 
 // renewOrAdopt renews the lease, or acquires it anew where Adopt allows that.
