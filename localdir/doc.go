@@ -35,6 +35,11 @@
 // passed; if it is set back, they end late.
 //
 // Whoever may write to the directory can do as they like with the leases in it.
+// So it is refused where that is everybody: it, the folders above it and the
+// folders in it must not be writable by all, but for those with the sticky bit,
+// like /tmp. Symbolic links that lead to the directory are followed, unless
+// they are another user's in such a folder; in the directory none is.
+//
 // Network file systems are refused where they can be told: on Linux and macOS;
 // but not those that come through FUSE, such as sshfs. A directory that is
 // removed or replaced has to be opened anew.

@@ -37,3 +37,13 @@ var (
 	NetworkFileSystem = networkFileSystem
 	FileSystem        = fileSystem
 )
+
+// RewriteToken reads a token file, and writes it anew.
+func RewriteToken(data []byte) (again []byte, token int64, err error) {
+	t, err := parseTokenFile(data)
+	if err != nil {
+		return nil, 0, err
+	}
+	again, err = t.marshal()
+	return again, t.Token, err
+}

@@ -5,6 +5,7 @@ package localdir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 )
@@ -18,3 +19,4 @@ func platform() error {
 func tryFlock(*os.File) (bool, error) { return false, platform() }
 func unflock(*os.File) error          { return platform() }
 func cannotSync(error) bool           { return false }
+func trusted(fs.FileInfo) bool        { return false }

@@ -4,14 +4,16 @@ package localdir
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // openSafely keeps opening from waiting for the other end of a FIFO that
 // stands where a file should.
-const openSafely = unix.O_NONBLOCK | unix.O_NOFOLLOW
+const openSafely = unix.O_NONBLOCK
 
 // platform returns an error where the store can't work.
 func platform() error { return nil }
@@ -49,4 +51,10 @@ func flock(f *os.File, how int) error {
 // cannotSync tells the error of a file system that has no fsync for folders.
 func cannotSync(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP)
+}
+
+// trusted reports whether fi belongs to this user or to root.
+func trusted(fi fs.FileInfo) bool {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && (st.Uid == 0 || int(st.Uid) == os.Geteuid())
 }

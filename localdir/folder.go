@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
@@ -43,12 +42,12 @@ func (s *Store) read(ctx context.Context, path, name string) (state, error) {
 	if err := s.usable(); err != nil {
 		return state{}, err
 	}
-	folder, err := s.root.OpenRoot(name)
+	folder, err := s.openFolder(path, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state{}, nil
 	}
 	if err != nil {
-		return state{}, withPermission(err)
+		return state{}, err
 	}
 	defer folder.Close()
 	return s.readFolder(ctx, path, folder)
@@ -100,6 +99,9 @@ func (e *unfitError) Error() string { return fmt.Sprintf("%q %s", e.file, e.why)
 // readFile returns what is in a file, nil if there is none, and an
 // [*unfitError] if that isn't a regular file of at most limit bytes.
 func readFile(folder *os.Root, name string, limit int64) ([]byte, error) {
+	if fi, err := folder.Lstat(name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
+		return nil, &unfitError{filepath.Join(folder.Name(), name), isLink} // os.Root would follow it
+	}
 	f, err := folder.OpenFile(name, os.O_RDONLY|openSafely, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -125,30 +127,12 @@ func readFile(folder *os.Root, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// ensureFolder opens the folder called name, and makes what is missing of it.
-func (s *Store) ensureFolder(ctx context.Context, name string) (*os.Root, error) {
-	folder, err := s.root.OpenRoot(name)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return folder, withPermission(err)
-	}
-	at, err := s.root.OpenRoot(".")
-	if err != nil {
-		return nil, withPermission(err)
-	}
-	for component := range strings.SplitSeq(name, "/") {
-		next, err := at.OpenRoot(component)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err = s.makeFolder(ctx, at, component); err == nil {
-				next, err = at.OpenRoot(component)
-			}
-		}
-		at.Close()
-		if err != nil {
-			return nil, withPermission(err)
-		}
-		at = next
-	}
-	return at, nil
+// ensureFolder opens the folder called name, which is that of path, and makes
+// what is missing of it.
+func (s *Store) ensureFolder(ctx context.Context, path, name string) (*os.Root, error) {
+	return s.descend(path, name, func(parent *os.Root, component string) error {
+		return s.makeFolder(ctx, parent, component)
+	})
 }
 
 // makeFolder makes a folder with the right mode from the first moment on, so

@@ -65,7 +65,7 @@ func (l *lockedFolder) unlock() {
 // create is false and there is no folder it returns nil.
 func (s *Store) lock(ctx context.Context, path, name string, create bool) (*lockedFolder, error) {
 	for {
-		l, err := s.lockOnce(ctx, name, create)
+		l, err := s.lockOnce(ctx, path, name, create)
 		if errors.Is(err, errReplaced) {
 			continue
 		}
@@ -85,19 +85,19 @@ var errReplaced = errors.New("folder was replaced")
 
 // lockOnce returns errReplaced if somebody has removed the folder by hand, or
 // put another in its place, while this process was waiting for its lock.
-func (s *Store) lockOnce(ctx context.Context, name string, create bool) (*lockedFolder, error) {
+func (s *Store) lockOnce(ctx context.Context, path, name string, create bool) (*lockedFolder, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
 	var folder *os.Root
 	var err error
 	if create {
-		folder, err = s.ensureFolder(ctx, name)
-	} else if folder, err = s.root.OpenRoot(name); errors.Is(err, fs.ErrNotExist) {
+		folder, err = s.ensureFolder(ctx, path, name)
+	} else if folder, err = s.openFolder(path, name); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, withPermission(err)
+		return nil, err
 	}
 	held, err := s.flock(ctx, folder)
 	if err != nil {

@@ -64,10 +64,13 @@ const (
 
 // Open opens the store in dir, an absolute path to a directory on a local
 // disk; it is made if it is missing, but not what is above it. nil for options
-// means the zero value.
+// means the zero value. The way to dir may have symbolic links, but nothing in
+// it may: what is behind one is a [*leasehold.RecordError].
 //
 // It returns a [*leasehold.ArgumentError] if dir is not absolute, not a
-// directory, or on a network file system, or if the Mode won't do, and
+// directory, on a network file system, or where every user could replace it (in
+// a folder that all may write to, without the sticky bit), or if the Mode won't
+// do, and
 // [leasehold.ErrPermission] if this user may not read it. Whoever may read it but
 // not write to it learns who has a lease, and gets ErrPermission for the rest.
 func Open(dir string, options *Options) (*Store, error) {
@@ -91,6 +94,9 @@ func open(dir string, options Options, h hooks) (*Store, error) {
 	dir = filepath.Clean(dir)
 	if dir == "/" {
 		return nil, badDirectory(dir, "must be a directory of its own, not the whole file system")
+	}
+	if err := checkWay(dir); err != nil {
+		return nil, err
 	}
 	root, err := openDirectory(dir, folderMode)
 	if err != nil {
@@ -166,10 +172,10 @@ func modes(mode fs.FileMode) (file, folder fs.FileMode, err error) {
 	if mode == 0 {
 		mode = 0o600
 	}
-	if mode&^0o666 != 0 || mode&0o600 != 0o600 {
+	if mode&^0o664 != 0 || mode&0o600 != 0o600 {
 		return 0, 0, &leasehold.ArgumentError{
 			Name: "mode", Value: fmt.Sprintf("%#o", uint32(mode)),
-			Want: "want read and write bits only, and those of the owner among them, like 0600 or 0660",
+			Want: "want read and write bits only, those of the owner among them, and none for everybody to write, like 0600 or 0660",
 		}
 	}
 	folder = mode | mode&0o444>>2

@@ -42,7 +42,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
-	for _, mode := range []fs.FileMode{0o060, 0o400, 0o700, 0o661, fs.ModeSetgid | 0o660} {
+	for _, mode := range []fs.FileMode{0o060, 0o400, 0o700, 0o661, 0o662, 0o666, fs.ModeSetgid | 0o660} {
 		_, err := localdir.Open(dir, &localdir.Options{Mode: mode})
 		var argument *leasehold.ArgumentError
 		if !errors.As(err, &argument) {

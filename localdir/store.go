@@ -158,15 +158,26 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 		err   error
 	}
 	r, err := await(ctx, s, leasehold.ErrUnreachable, func() (result, error) {
-		paths, err := s.walk(ctx, name)
+		paths, err := s.walk(ctx, prefix, name)
 		return result{paths, err}, nil
 	}, ignore)
 	return r.paths, errors.Join(r.err, err)
 }
 
-func (s *Store) walk(ctx context.Context, start string) (paths []string, err error) {
+// walk lists what is below the folder called start, which is that of prefix.
+func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string, err error) {
 	if err := s.usable(); err != nil {
 		return nil, err
+	}
+	if start != "." {
+		folder, err := s.openFolder(prefix, start)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		folder.Close()
 	}
 	var unseen []error
 	err = fs.WalkDir(s.root.FS(), start, func(name string, d fs.DirEntry, err error) error {
@@ -178,10 +189,16 @@ func (s *Store) walk(ctx context.Context, start string) (paths []string, err err
 		case err != nil:
 			unseen = append(unseen, withPermission(err))
 			return nil
-		case name == "." || !d.IsDir():
+		case name == "." || !d.IsDir() && d.Type() != fs.ModeSymlink:
 			return nil
 		}
 		path, ok := leasePath(name)
+		if !d.IsDir() {
+			if ok {
+				paths = append(paths, path) // Read says what is wrong with it
+			}
+			return nil
+		}
 		if !ok {
 			return fs.SkipDir
 		}
