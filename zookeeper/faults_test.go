@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -155,116 +154,6 @@ func TestAbandonedGrantIsUndone(t *testing.T) {
 			wantNoDebris(t, conn, path)
 		})
 	}
-}
-
-// Every call ends soon after its context, whatever the server does, and leaves
-// nothing behind once the server is back.
-func TestCancel(t *testing.T) {
-	t.Parallel()
-	faults := map[string]struct {
-		on, off func(*zktest.Server, *zktest.Proxy)
-	}{
-		"stopped":  {func(s *zktest.Server, _ *zktest.Proxy) { s.Pause() }, func(s *zktest.Server, _ *zktest.Proxy) { s.Resume() }},
-		"mute":     {func(_ *zktest.Server, p *zktest.Proxy) { p.Mute(true) }, func(_ *zktest.Server, p *zktest.Proxy) { p.Mute(false) }},
-		"cut off":  {func(_ *zktest.Server, p *zktest.Proxy) { p.Cut() }, func(_ *zktest.Server, p *zktest.Proxy) { p.Restore() }},
-		"deaf":     {func(_ *zktest.Server, p *zktest.Proxy) { p.HoldRequests(true) }, func(_ *zktest.Server, p *zktest.Proxy) { p.HoldRequests(false) }},
-		"no reply": {func(_ *zktest.Server, p *zktest.Proxy) { p.DropReplies(true) }, func(_ *zktest.Server, p *zktest.Proxy) { p.DropReplies(false) }},
-	}
-	for name, fault := range faults {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := zktest.Start(t)
-			conn := zktest.Conn(t, server.Addr())
-			proxy := zktest.NewProxy(t, server.Addr())
-			s := openWith(t, proxy.Addr(), quick)
-			expire(t, conn, "/expired", "host-p")
-			expire(t, conn, "/queued", "host-p")
-			create(t, conn, "/queued"+lockNode+"0000000000", "")
-			held := acquire(t, s, "host-a", "/held")
-			calls := map[string]func(ctx context.Context) error{
-				"read":  func(ctx context.Context) error { _, err := s.Read(ctx, "/held"); return err },
-				"watch": func(ctx context.Context) error { _, _, err := s.Watch(ctx, "/held"); return err },
-				"list":  func(ctx context.Context) error { _, err := s.List(ctx, "/"); return err },
-				"grant": func(ctx context.Context) error {
-					_, err := client(s, "a").TryAcquire(ctx, "/expired", time.Hour)
-					return err
-				},
-				"queue": func(ctx context.Context) error {
-					_, err := client(s, "a").TryAcquire(ctx, "/queued", time.Hour)
-					return err
-				},
-				"new": func(ctx context.Context) error {
-					_, err := client(s, "a").TryAcquire(ctx, "/new/path", time.Hour)
-					return err
-				},
-				"renew":   func(ctx context.Context) error { return held.Renew(ctx) },
-				"release": func(ctx context.Context) error { return client(s, "host-a").Release(ctx, "/held") },
-				"acquire": func(ctx context.Context) error { _, err := client(s, "b").Acquire(ctx, "/held", time.Hour); return err },
-				"open": func(ctx context.Context) error {
-					s, err := zookeeper.Open(ctx, "zk://"+proxy.Addr(), quick)
-					if err == nil {
-						s.Close()
-					}
-					return err
-				},
-			}
-			fault.on(server, proxy)
-			var wg sync.WaitGroup
-			for name, call := range calls {
-				wg.Go(func() {
-					ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
-					defer cancel()
-					err := call(ctx)
-					<-ctx.Done()
-					deadline, _ := ctx.Deadline()
-					if late := time.Since(deadline); late > time.Second {
-						t.Errorf("%s returned %s after its context's end", name, late)
-					} else {
-						t.Logf("%s: %s after the end: %v", name, late.Round(time.Millisecond), err)
-					}
-					if err == nil {
-						t.Errorf("%s: got no error", name)
-					}
-				})
-			}
-			wg.Wait()
-			fault.off(server, proxy)
-			if err := conn.Delete("/queued"+lockNode+"0000000000", -1); err != nil {
-				t.Error(err)
-			}
-			for _, path := range []string{"/held", "/expired", "/queued", "/new/path"} {
-				wantNoDebris(t, conn, path)
-			}
-			// and it works again
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			if _, err := client(s, "c").TryAcquire(ctx, "/other", time.Minute); err != nil {
-				t.Errorf("afterwards: %v", err)
-			}
-		})
-	}
-}
-
-// A store that is opened and closed leaves no goroutine and no connection.
-func TestNoGoroutineStays(t *testing.T) { // not in parallel
-	server := zktest.Start(t)
-	before := runtime.NumGoroutine()
-	for range 20 {
-		s := openWith(t, server.Addr(), nil)
-		acquire(t, s, "host-a", "/x")
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		client(s, "host-b").Acquire(ctx, "/x", time.Minute)
-		cancel()
-		s.Close()
-	}
-	for range 100 {
-		if runtime.NumGoroutine() <= before+2 {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	stacks := make([]byte, 1<<20)
-	t.Errorf("got %d goroutines, want about %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 }
 
 // An expired session is left for good, and what it was doing goes on in a new

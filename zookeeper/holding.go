@@ -45,7 +45,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 			}
 			if err != nil {
 				if ctx.Err() != nil || isDefinite(err) {
-					return n, sent, received, outcome(unknown, explain(err, "read", h.full))
+					return n, sent, received, outcome(unknown, h.store.explain(err, "read", h.full))
 				}
 				pause(ctx)
 				continue
@@ -56,15 +56,14 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		}
 		h.tried.add(data)
 		sent = leasehold.ReadInstant()
-		results, err := call(ctx, sess, func(c *zk.Conn) ([]zk.MultiResponse, error) {
-			return c.Multi(claim, &zk.SetDataRequest{
-				Path: recordPath(h.full), Data: data, Version: h.node.stat.Version,
-			})
-		})
+		ops := []any{claim, &zk.SetDataRequest{
+			Path: recordPath(h.full), Data: data, Version: h.node.stat.Version,
+		}}
+		results, err := call(ctx, sess, func(c *zk.Conn) ([]zk.MultiResponse, error) { return c.Multi(ops...) })
 		received = leasehold.ReadInstant()
 		var stat *zk.Stat
 		if err == nil {
-			stat, err = lastStat(results, 2)
+			stat, err = lastStat(results, len(ops))
 		}
 		switch {
 		case err == nil:
@@ -76,7 +75,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
 		case isDefinite(err):
-			return n, sent, received, outcome(unknown, explain(err, "write", h.full))
+			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, results), "write", h.full))
 		case ctx.Err() != nil:
 			return n, sent, received, outcome(true, err)
 		default:
@@ -140,7 +139,7 @@ func (h *holding) confirm(ctx context.Context) error {
 		case sure:
 			return nil
 		case errors.Is(err, leasehold.ErrLost), isDefinite(err):
-			return explain(err, "read", h.full)
+			return h.store.explain(err, "read", h.full)
 		case ctx.Err() != nil:
 			return sess.unreachable(ctx)
 		}

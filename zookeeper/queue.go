@@ -121,7 +121,7 @@ func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 		return "", errAgain // the path was removed
 	}
 	if err != nil {
-		return "", err // name may be written to yet
+		return "", asked(err, "create nodes below", u.full) // name may be written to yet
 	}
 	return name, nil
 }

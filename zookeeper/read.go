@@ -3,6 +3,7 @@ package zookeeper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -10,13 +11,14 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/kazoo"
 )
 
 // Read is one request.
 func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) {
 	n, err := retry(ctx, s, func(sess *session) (*node, error) { return sess.record(ctx, s.chroot+path) })
 	if err != nil {
-		return leasehold.Entry{}, explain(err, "read", s.chroot+path)
+		return leasehold.Entry{}, s.explain(err, "read", s.chroot+path)
 	}
 	return s.entry(path, n), nil
 }
@@ -33,7 +35,7 @@ func (sess *session) record(ctx context.Context, path string) (*node, error) {
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
-	return n, err
+	return n, asked(err, "read", recordPath(path))
 }
 
 func newNode(data []byte, stat *zk.Stat) *node {
@@ -61,7 +63,7 @@ func (sess *session) watchRecord(ctx context.Context, path string) (watched, err
 			return watched{newNode(data, stat), event}, nil
 		})
 		if !errors.Is(err, zk.ErrNoNode) {
-			return w, err
+			return w, asked(err, "read", recordPath(path))
 		}
 		w, err = call(ctx, sess, func(c *zk.Conn) (watched, error) {
 			exists, _, event, err := c.ExistsW(recordPath(path))
@@ -80,7 +82,7 @@ func (sess *session) watchRecord(ctx context.Context, path string) (watched, err
 func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
 	w, err := retry(ctx, s, func(sess *session) (watched, error) { return sess.watchRecord(ctx, s.chroot+path) })
 	if err != nil {
-		return leasehold.Entry{}, nil, explain(err, "read", s.chroot+path)
+		return leasehold.Entry{}, nil, s.explain(err, "read", s.chroot+path)
 	}
 	changed := make(chan struct{})
 	go func() {
@@ -98,7 +100,7 @@ func (sess *session) children(ctx context.Context, path string) (children, error
 	return call(ctx, sess, func(c *zk.Conn) (children, error) {
 		names, stat, err := c.Children(path)
 		if err != nil {
-			return children{}, err
+			return children{}, asked(err, "list", path)
 		}
 		return sortChildren(names, stat), nil
 	})
@@ -110,52 +112,82 @@ func (sess *session) sync(ctx context.Context, path string) error {
 	return err
 }
 
-// listWidth bounds the requests that List has under way.
-const listWidth = 16
+const (
+	listWidth = 16        // requests that List has under way
+	maxListed = 256 << 20 // bytes of paths that it looks at; those of millions of leases
+)
 
 // List is one request for each node at and below prefix.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
-	l := lister{store: s, tickets: make(chan struct{}, listWidth)}
-	l.visit(ctx, strings.TrimSuffix(prefix, "/"))
-	l.pending.Wait()
+	l := lister{store: s, ahead: []string{strings.TrimSuffix(prefix, "/")}}
+	l.changed.L = &l.mu
+	var workers sync.WaitGroup
+	for range listWidth {
+		workers.Go(func() { l.work(ctx) })
+	}
+	workers.Wait()
 	slices.Sort(l.paths)
 	return l.paths, errors.Join(l.errs...)
 }
 
 type lister struct {
-	store   *Store
-	tickets chan struct{}
-	pending sync.WaitGroup
+	store *Store
 
-	mu    sync.Mutex
-	paths []string
-	errs  []error
+	mu      sync.Mutex
+	changed sync.Cond // broadcast when ahead or busy changes
+	ahead   []string  // nodes to look at, "" for the root
+	busy    int       // workers that may add to it
+	seen    int       // bytes that were ever added
+	paths   []string
+	errs    []error
 }
 
-// visit looks at path, "" for the root, and at what is below it.
-func (l *lister) visit(ctx context.Context, path string) {
-	l.pending.Go(func() {
-		l.tickets <- struct{}{}
-		names, err := l.store.names(ctx, path)
-		<-l.tickets
-		if err != nil {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.errs = append(l.errs, err)
+// work looks at nodes until there are no more.
+func (l *lister) work(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		for len(l.ahead) == 0 && l.busy > 0 {
+			l.changed.Wait()
+		}
+		if len(l.ahead) == 0 {
 			return
 		}
-		found := sortChildren(names, nil)
-		if found.record && path != "" {
-			l.mu.Lock()
+		path := l.ahead[len(l.ahead)-1]
+		l.ahead = l.ahead[:len(l.ahead)-1]
+		l.busy++
+		l.mu.Unlock()
+		names, err := l.store.names(ctx, path)
+		l.mu.Lock()
+		l.busy--
+		if err != nil {
+			l.errs = append(l.errs, err)
+		}
+		if ctx.Err() != nil {
+			l.ahead = nil // each would only say so again
+		}
+		l.add(path, names)
+		l.changed.Broadcast()
+	}
+}
+
+// add takes note of the names below path.
+func (l *lister) add(path string, names []string) {
+	for _, name := range names {
+		if name == kazoo.RecordName && path != "" {
 			l.paths = append(l.paths, path)
-			l.mu.Unlock()
 		}
-		for _, name := range names {
-			if below := path + "/" + name; leasehold.CheckPath(below) == nil {
-				l.visit(ctx, below)
-			}
+		below := path + "/" + name
+		if leasehold.CheckPath(below) != nil {
+			continue
 		}
-	})
+		if l.seen += len(below); l.seen > maxListed {
+			l.ahead = nil
+			l.errs = append(l.errs, fmt.Errorf("list: too many nodes, the paths of those at and above %q have more than %d MB", path, maxListed>>20))
+			return
+		}
+		l.ahead = append(l.ahead, below)
+	}
 }
 
 // names returns the names of the nodes below path, none if it does not exist.
@@ -173,5 +205,5 @@ func (s *Store) names(ctx context.Context, path string) ([]string, error) {
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
-	return names, explain(err, "list", full)
+	return names, s.explain(err, "list", full)
 }

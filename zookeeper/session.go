@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,8 +31,9 @@ var (
 // expired session by another behind its callers' backs, and forget what it had
 // seen; a session of ours ends there.
 type session struct {
-	conn  *zk.Conn
-	hosts string
+	conn        *zk.Conn
+	hosts       string
+	credentials *credentials // nil if borrowed
 
 	// borrowed is a connection that belongs to somebody else, which goes on to
 	// other sessions; id is the one that this stands for.
@@ -40,21 +43,25 @@ type session struct {
 	over     chan struct{} // closed when the session has ended
 	overOnce sync.Once
 
-	mu       sync.Mutex
-	up       bool
-	changed  chan struct{} // closed and replaced when up changes
-	lastErr  error         // of the last attempt to connect
-	link     *link
-	lastDown time.Time
+	mu         sync.Mutex
+	up         bool
+	changed    chan struct{} // closed and replaced when up changes
+	lastErr    error         // of the last attempt to connect or to ask
+	link       *link
+	lastDown   time.Time
+	failure    error            // that no attempt to connect changes, and which so ended it
+	distrusted map[string]error // by host, since the last connection to it
 }
 
 // open begins a session of our own. It returns at once; wait waits for it.
-func open(hosts []string, timeout time.Duration, logger *slog.Logger) (*session, error) {
+func open(hosts []string, timeout time.Duration, logger *slog.Logger, c *credentials) (*session, error) {
 	s := &session{
-		hosts:    strings.Join(hosts, ","),
-		over:     make(chan struct{}),
-		changed:  make(chan struct{}),
-		lastDown: time.Now(),
+		hosts:       strings.Join(hosts, ","),
+		credentials: c,
+		distrusted:  map[string]error{},
+		over:        make(chan struct{}),
+		changed:     make(chan struct{}),
+		lastDown:    time.Now(),
 	}
 	ready := make(chan struct{}) // conn is set
 	conn, _, err := zk.Connect(hosts, timeout,
@@ -100,12 +107,14 @@ func (s *session) dial(network, host string, wait, handshake time.Duration) (net
 		return nil, errSessionOver // else the library would begin another session
 	}
 	c, err := net.DialTimeout(network, host, wait)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lastErr = err; err != nil {
+	if err != nil {
+		s.note(err)
 		return nil, err
 	}
-	s.link = &link{Conn: c, handshake: handshake}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	framed := newFramedConn(s.encrypt(c, host, handshake), host, s.note)
+	s.link = &link{Conn: s.login(framed, host), handshake: handshake}
 	return s.link, nil
 }
 
@@ -139,6 +148,40 @@ func (s *session) setUp(up bool) {
 
 func (s *session) end() { s.overOnce.Do(func() { close(s.over) }) }
 
+// fail ends the session because no attempt to connect can succeed.
+func (s *session) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failLocked(err)
+}
+
+func (s *session) failLocked(err error) {
+	if s.failure == nil {
+		s.failure = err
+	}
+	s.end()
+}
+
+// distrust notes that there can be no connection to host. It ends the session
+// when that goes for all of its hosts.
+func (s *session) distrust(host string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.distrusted[host] = err
+	for other := range strings.SplitSeq(s.hosts, ",") {
+		if s.distrusted[other] == nil {
+			return
+		}
+	}
+	s.failLocked(err)
+}
+
+func (s *session) trust(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.distrusted, host)
+}
+
 func (s *session) isOver() bool {
 	select {
 	case <-s.over:
@@ -161,7 +204,8 @@ func (s *session) close() {
 }
 
 // wait returns when the session is connected. It returns errSessionOver if it
-// has ended, and ErrUnreachable when ctx ends first.
+// has ended, ErrPermission if the servers let nobody in with these credentials,
+// or can't be trusted, and ErrUnreachable when ctx ends first.
 func (s *session) wait(ctx context.Context) error {
 	for s.borrowed && s.conn.State() != zk.StateHasSession { // its events go to its owner
 		if !pause(ctx) {
@@ -171,8 +215,11 @@ func (s *session) wait(ctx context.Context) error {
 	}
 	for {
 		s.mu.Lock()
-		up, changed := s.up, s.changed
+		up, changed, failure := s.up, s.changed, s.failure
 		s.mu.Unlock()
+		if failure != nil {
+			return failure
+		}
 		if s.isOver() {
 			return errSessionOver
 		}
@@ -188,11 +235,19 @@ func (s *session) wait(ctx context.Context) error {
 	}
 }
 
-// note keeps err as the reason to give if the server does not come back.
+// note keeps err as the reason to give if no server comes back, nil when one
+// has answered. An answer that was no ZooKeeper's is not made good by one that
+// was.
 func (s *session) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastErr = err
+	var unfit *unfitError
+	switch {
+	case errors.Is(err, zk.ErrConnectionClosed) && s.lastErr != nil: // it says less
+	case err == nil && errors.As(s.lastErr, &unfit):
+	default:
+		s.lastErr = err
+	}
 }
 
 // unreachable returns the error for a context that ended before the server
@@ -209,6 +264,9 @@ func (s *session) unreachable(ctx context.Context) error {
 	}
 	if s.lastErr != nil {
 		why += ": " + s.lastErr.Error()
+	}
+	for _, host := range slices.Sorted(maps.Keys(s.distrusted)) {
+		why += ": " + s.distrusted[host].Error()
 	}
 	return fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrUnreachable, s.hosts, why, ctx.Err())
 }
@@ -230,7 +288,7 @@ func call[T any](ctx context.Context, s *session, f func(*zk.Conn) (T, error)) (
 		if s.borrowed && s.conn.SessionID() != s.id {
 			return none, errSessionOver
 		}
-		return a.value, a.err
+		return a.value, known(a.err)
 	case <-s.over:
 		return none, errSessionOver
 	case <-ctx.Done():
@@ -243,6 +301,7 @@ func call[T any](ctx context.Context, s *session, f func(*zk.Conn) (T, error)) (
 var definite = []error{
 	zk.ErrNoNode, zk.ErrNodeExists, zk.ErrBadVersion, zk.ErrNotEmpty, zk.ErrNoAuth,
 	zk.ErrInvalidACL, zk.ErrNoChildrenForEphemerals, zk.ErrBadArguments, zk.ErrAPIError,
+	errAuthRequired,
 }
 
 func isDefinite(err error) bool {
@@ -259,20 +318,6 @@ func isDefinite(err error) bool {
 func isOvertaken(err error) bool {
 	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) ||
 		errors.Is(err, zk.ErrBadVersion)
-}
-
-// explain turns the client library's errors into ours; operation and path say
-// what was refused.
-func explain(err error, operation, path string) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, zk.ErrNoAuth):
-		return fmt.Errorf("%w: ZooKeeper refuses to %s %q", leasehold.ErrPermission, operation, path)
-	case isDefinite(err):
-		return fmt.Errorf("%s %q: %w", operation, path, err)
-	}
-	return err
 }
 
 // debugLog passes the client library's log lines on.

@@ -6,6 +6,7 @@ package zookeeper
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,8 +33,17 @@ type Options struct {
 	// 0 means 10 s, which is kazoo's.
 	SessionTimeout time.Duration
 
-	// ACL is put on the nodes that the Store creates. nil means open to all,
-	// which is kazoo's.
+	// TLS, if not nil or with a URL of zks://, is how connections are
+	// encrypted: TLS 1.2 or later, whatever it says. The servers' certificates
+	// must be for the hosts as they are in the URL, unless it has a ServerName,
+	// and from its RootCAs or, with none, the system's.
+	TLS *tls.Config
+
+	// Auth is who the Store is to the servers.
+	Auth Auth
+
+	// ACL is put on the nodes that the Store creates, like [CreatorACL]; nodes
+	// that exist keep theirs. nil means [OpenACL].
 	ACL []zk.ACL
 
 	// Lag is by how much a follower may trail the leader: syncLimit ×
@@ -56,7 +66,8 @@ const (
 // A Store keeps leases on ZooKeeper. Open or New makes one.
 type Store struct {
 	address
-	options Options
+	options     Options      // without TLS and Auth
+	credentials *credentials // nil if the connection is borrowed
 
 	// connect begins a session, or returns the one that a borrowed connection
 	// has now.
@@ -80,22 +91,36 @@ var _ leasehold.Store = (*Store)(nil)
 //	zk://a.example:2181,b.example,[::1]:2182/chroot
 //
 // The port is 2181 where there is none. All leases are below the chroot, which
-// is made along with the first of them. The option "?guard=off" makes every
+// is made along with the first of them. With zks:// instead of zk:// connections
+// are TLS, by Options.TLS. The option "?guard=off" makes every
 // grant take kazoo's queue, for servers whose count of children can't be
 // trusted: those before 3.6, and other servers that speak the protocol.
 //
-// It returns an [*leasehold.ArgumentError] for a bad url, and ErrUnreachable,
-// naming the hosts, if there is no session at ctx's deadline; so give it one.
+// It returns an [*leasehold.ArgumentError] for a bad url or Auth, and
+// ErrUnreachable, naming the hosts, if there is no session at ctx's deadline; so
+// give it one. It returns ErrPermission at once if the SASL user or the password
+// is not accepted, and when at every host one side does not accept the other's
+// certificate. A digest user is told apart only by ACLs, so a wrong password
+// shows when a node is asked for.
 func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	a, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
+	if options == nil {
+		options = &Options{}
+	}
 	s := newStore(a, options)
+	s.credentials, err = newCredentials(options.TLS, a.tls, options.Auth)
+	if err != nil {
+		return nil, err
+	}
 	if t := s.options.SessionTimeout; t < minTimeout {
 		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: "must be at least " + minTimeout.String()}
 	}
-	s.connect = func() (*session, error) { return open(a.hosts, s.options.SessionTimeout, s.options.Logger) }
+	s.connect = func() (*session, error) {
+		return open(a.hosts, s.options.SessionTimeout, s.options.Logger, s.credentials)
+	}
 	if _, err := s.session(ctx); err != nil {
 		go s.Close() // takes a second when no server answers
 		return nil, err
@@ -107,7 +132,9 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 // leaves open. Prefer Open: on a foreign connection a Store can't tell a lost
 // session before it asks, and can't end one to be rid of a lock node: that may
 // then stay for as long as the session lives, up to two minutes are spent on
-// removing it.
+// removing it. TLS and authentication are those of the connection, and the ones
+// in options are not used. Nor are the servers' answers looked at before the
+// client library takes them in, which malformed ones make panic.
 func New(conn *zk.Conn, options *Options) *Store {
 	s := newStore(address{}, options)
 	s.borrowed = true
@@ -120,11 +147,12 @@ func newStore(a address, options *Options) *Store {
 	if options != nil {
 		s.options = *options
 	}
+	s.options.TLS, s.options.Auth = nil, Auth{}
 	if s.options.SessionTimeout == 0 {
 		s.options.SessionTimeout = defaultTimeout
 	}
 	if s.options.ACL == nil {
-		s.options.ACL = zk.WorldACL(zk.PermAll)
+		s.options.ACL = OpenACL()
 	}
 	if s.options.Lag == 0 {
 		s.options.Lag = defaultLag
@@ -147,8 +175,14 @@ func (s *Store) session(ctx context.Context) (*session, error) {
 			return nil, current.unreachable(ctx)
 		}
 		err = current.wait(ctx)
+		if errors.Is(err, leasehold.ErrPermission) {
+			s.retire(current)
+		}
 		if !errors.Is(err, errSessionOver) {
 			return current, err
+		}
+		if !pause(ctx) { // a server may end every session at once
+			return nil, current.unreachable(ctx)
 		}
 	}
 }

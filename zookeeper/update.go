@@ -56,14 +56,14 @@ func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
 			return leasehold.Entry{}, err
 		case len(u.unknown) > 0 && (ctx.Err() != nil || u.isFinal(err)):
 			u.abandon(ctx)
-			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, explain(err, "write", u.full))
+			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, u.store.explain(err, "write", u.full))
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return leasehold.Entry{}, err
 		case ctx.Err() != nil:
 			return leasehold.Entry{}, fmt.Errorf("%w: %w: %w", leasehold.ErrUnreachable, ctx.Err(), err)
 		case errors.Is(err, errAgain):
 		case u.isFinal(err):
-			return leasehold.Entry{}, explain(err, "write", u.full)
+			return leasehold.Entry{}, u.store.explain(err, "write", u.full)
 		default: // the connection was lost
 			if !pause(ctx) {
 				continue
@@ -76,7 +76,7 @@ func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
 // is final, and so is what the server refuses.
 func (u *update) isFinal(err error) bool {
 	var refused *refusal
-	return errors.As(err, &refused) || isDefinite(err) || errors.Is(err, errClosed)
+	return errors.As(err, &refused) || isDefinite(err) || errors.Is(err, errClosed) || errors.Is(err, leasehold.ErrPermission)
 }
 
 // errNoPath comes with a refusal to grant on a path that does not exist, where a
@@ -265,7 +265,7 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold
 	case !isDefinite(err):
 		u.unknown = append(u.unknown, c)
 	}
-	return leasehold.Entry{}, err
+	return leasehold.Entry{}, askedAll(err, c.ops, results)
 }
 
 // lastStat returns the Stat that the last operation of a transaction returned.

@@ -12,6 +12,7 @@ import (
 
 const (
 	scheme      = "zk://"
+	schemeTLS   = "zks://"
 	defaultPort = "2181"
 )
 
@@ -19,10 +20,11 @@ const (
 type address struct {
 	hosts    []string // host:port
 	chroot   string   // "" or like "/apps/leases"
+	tls      bool
 	guardOff bool
 }
 
-// parseURL reads zk://host:port,host:port/chroot?guard=off. Package net/url
+// parseURL reads zk://host:port,host:port/chroot?guard=off, and zks://. Package net/url
 // takes no list of hosts.
 func parseURL(raw string) (address, error) {
 	bad := func(format string, args ...any) (address, error) {
@@ -32,15 +34,19 @@ func parseURL(raw string) (address, error) {
 		}
 	}
 	rest, ok := strings.CutPrefix(raw, scheme)
+	overTLS := false
 	if !ok {
-		return bad("it does not begin with %s", scheme)
+		rest, overTLS = strings.CutPrefix(raw, schemeTLS)
+	}
+	if !ok && !overTLS {
+		return bad("it begins with neither %s nor %s", scheme, schemeTLS)
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts, chroot, _ := strings.Cut(rest, "/")
 	if strings.Contains(hosts, "@") {
 		return bad("it can't have a user")
 	}
-	var a address
+	a := address{tls: overTLS}
 	for host := range strings.SplitSeq(hosts, ",") {
 		hostPort, err := withPort(host)
 		if err != nil {

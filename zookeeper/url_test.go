@@ -41,6 +41,14 @@ func TestURL(t *testing.T) {
 	}
 }
 
+func TestURLWithTLS(t *testing.T) {
+	for url, want := range map[string]bool{"zk://a": false, "zks://a:2281,b/apps?guard=off": true, "zkss://a": false, "zks:a": false, "zks://": false} {
+		if got := zookeeper.WantsTLS(url); got != want {
+			t.Errorf("%s: got %v, want %v", url, got, want)
+		}
+	}
+}
+
 func FuzzURL(f *testing.F) {
 	f.Add("zk://a:2182,b.example,[::1]:2183/apps/leases/?guard=off")
 	f.Fuzz(func(t *testing.T, url string) {

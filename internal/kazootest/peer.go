@@ -27,6 +27,22 @@ const python = "/usr/bin/python3"
 // A Config says how a Peer differs from the usual one.
 type Config struct {
 	SessionTimeout time.Duration // default 60 s, which keeps pings out of packet counts
+	Security       Security
+}
+
+// Security is what KazooClient wants for a server that is not open to all; the
+// names are those of its arguments.
+type Security struct {
+	UseSSL      bool              `json:"use_ssl,omitempty"`
+	CA          string            `json:"ca,omitempty"`
+	CertFile    string            `json:"certfile,omitempty"`
+	KeyFile     string            `json:"keyfile,omitempty"`
+	AuthData    [][2]string       `json:"auth_data,omitempty"` // scheme and "user:password"
+	SASLOptions map[string]string `json:"sasl_options,omitempty"`
+
+	// DefaultACL is the name of an ACL of kazoo.security, like
+	// "CREATOR_ALL_ACL".
+	DefaultACL string `json:"default_acl,omitempty"`
 }
 
 // A Peer is a process with kazoo. Its methods are safe for concurrent use, and
@@ -98,7 +114,11 @@ func StartWith(t testing.TB, zkAddr string, c Config) *Peer {
 	if err := os.WriteFile(file, script, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(python, "-I", file, zkAddr, fmt.Sprint(c.SessionTimeout.Seconds()))
+	security, err := json.Marshal(c.Security)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-I", file, zkAddr, fmt.Sprint(c.SessionTimeout.Seconds()), string(security))
 	p := &Peer{stderr: &buffer{}, waiting: map[int]chan reply{}}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -133,7 +153,7 @@ func (p *Peer) awaitReady(lines *bufio.Reader) error {
 		return err
 	}
 	if r.Missing != "" {
-		return fmt.Errorf("%s; apt-get install python3-kazoo", r.Missing)
+		return fmt.Errorf("%s; apt-get install python3-kazoo python3-pure-sasl", r.Missing)
 	}
 	return nil
 }

@@ -16,12 +16,18 @@ try:
     import kazoo.client
     import kazoo.exceptions
     import kazoo.recipe.lease
+    import kazoo.security
     import kazoo.version
+    import puresasl
 except ImportError as e:
     print(json.dumps({"missing": str(e)}), flush=True)
     sys.exit(1)
 
-hosts, session_timeout = sys.argv[1], float(sys.argv[2])
+hosts, session_timeout, security = sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])
+if "auth_data" in security:
+    security["auth_data"] = [tuple(a) for a in security["auth_data"]]
+if "default_acl" in security:
+    security["default_acl"] = getattr(kazoo.security, security["default_acl"])
 out = threading.Lock()
 clients = []  # all of them, to be stopped at the end
 handles = {}  # locks, stalled attempts and racers, by number
@@ -33,7 +39,7 @@ def say(message):
 
 
 def connect():
-    client = kazoo.client.KazooClient(hosts=hosts, timeout=session_timeout)
+    client = kazoo.client.KazooClient(hosts=hosts, timeout=session_timeout, **security)
     client.start(timeout=30)
     clients.append(client)
     return client

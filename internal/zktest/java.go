@@ -9,6 +9,7 @@ import (
 const (
 	jar     = "/usr/share/java/zookeeper.jar" // its manifest names the rest of the class path
 	logging = "/usr/share/java/slf4j-simple.jar"
+	codec   = "/usr/share/java/netty-codec.jar" // which the manifest forgets; for TLS
 )
 
 // Java returns the command that runs a ZooKeeper server, small and quick to
@@ -24,5 +25,5 @@ func Java(config string) (*exec.Cmd, error) {
 	}
 	return exec.Command(java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-		"-cp", jar+":"+logging, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config), nil
+		"-cp", jar+":"+logging+":"+codec, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config), nil
 }

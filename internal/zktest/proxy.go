@@ -20,6 +20,7 @@ type Proxy struct {
 	muted    bool
 	holding  bool          // requests
 	commits  bool          // hold them only from a multi on
+	passing  int           // so many more before any is held
 	dropping bool          // replies
 	held     chan struct{} // closed at the first bytes held since HoldRequests
 	dropped  chan struct{} // closed at the first bytes dropped since DropReplies
@@ -88,24 +89,27 @@ func (p *Proxy) Mute(on bool) { p.set(func() { p.muted = on }) }
 
 // HoldRequests, while it is on, keeps what clients send from the server. When
 // it goes off, it is forwarded late; after Cut it is lost, after Strand it waits for Deliver.
-func (p *Proxy) HoldRequests(on bool) { p.hold(on, false) }
+func (p *Proxy) HoldRequests(on bool) { p.hold(on, false, 0) }
+
+// HoldRequestsAfter is HoldRequests(true) once n more requests have passed.
+func (p *Proxy) HoldRequestsAfter(n int) { p.hold(true, false, n) }
 
 // HoldCommits is HoldRequests, but lets a connection's requests pass until
 // there is a multi among them: what was read to decide on it grows old
 // meanwhile.
-func (p *Proxy) HoldCommits(on bool) { p.hold(on, true) }
+func (p *Proxy) HoldCommits(on bool) { p.hold(on, true, 0) }
 
-func (p *Proxy) hold(on, commits bool) {
+func (p *Proxy) hold(on, commits bool, passing int) {
 	p.set(func() {
 		if on && !p.holding {
 			p.held = make(chan struct{})
 		}
-		p.holding, p.commits = on, commits
+		p.holding, p.commits, p.passing = on, commits, passing
 	})
 }
 
 // Held returns a channel that is closed once a client has sent something that
-// the proxy holds since HoldRequests(true) or HoldCommits(true).
+// the proxy holds since it was last told to hold anything.
 func (p *Proxy) Held() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -274,6 +278,10 @@ func (p *Proxy) passRequest(l *link, request []byte) bool {
 	defer p.mu.Unlock()
 	for !l.closed && !l.delivering {
 		hold := p.holding && (!p.commits || isMulti(request))
+		if hold && p.passing > 0 {
+			p.passing--
+			hold = false
+		}
 		if !hold && !p.muted && !l.stranded {
 			break
 		}
