@@ -8,11 +8,8 @@ import (
 )
 
 // long is how long a lease lasts that somebody still has when another acts on
-// it, and act how long the two are given to be seen.
-const (
-	long = 5 * time.Second
-	act  = 300 * time.Millisecond
-)
+// it.
+const long = 5 * time.Second
 
 // kazoo takes the expired lease over when ours has read all that it reads. Its
 // new record looks the same to a check of the version.
@@ -34,7 +31,7 @@ func overtaken(s *scene, point string) {
 	s.want(k.answer(s.T, "try", 1), history.Granted)
 	s.pass(point)
 	g.answer(s.T, "try", 1)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // A renewal is under way until another has the lease. Then its sender, told
@@ -55,7 +52,7 @@ func renewalArrivesLate(s *scene) {
 	late.answer(s.T, "renew", 1)
 	s.ask(late, "try", long)
 	late.answer(s.T, "try", 2)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // One that has kazoo's lock stands still before it commits, past the end of its
@@ -84,7 +81,7 @@ func pausedPastTheSession(s *scene) {
 	})
 	s.pass("commit")
 	g.answer(s.T, "try", 1)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // The same with kazoo's own client, which has no fence.
@@ -102,7 +99,7 @@ func kazooPausedPastTheSession(s *scene) {
 	})
 	s.pass("delete")
 	stalled.answer(s.T, "try", 1)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // kazoo takes an expired lease over, which a lagging server does not know of.
@@ -118,7 +115,7 @@ func takenBehindALaggingServer(s *scene) {
 	s.want(k.answer(s.T, "try", 1), history.Granted)
 	s.ask(g, "try", long)
 	g.answer(s.T, "try", 1)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // kazoo has its lock on a server that lags, and reads the record, as it was
@@ -144,7 +141,7 @@ func kazooHasReadBeforeTheRenewal(s *scene) {
 	s.pass("delete")
 	s.want(k.answer(s.T, "try", 1), history.Granted)
 	g.answer(s.T, "renew", 1)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // A host whose clock runs ahead asks for a lease that others still see held.
@@ -155,7 +152,7 @@ func clockRunsAhead(s *scene) {
 	s.want(g.answer(s.T, "try", 1), history.Granted)
 	s.ask(ahead, "acquire", long)
 	s.want(ahead.answer(s.T, "acquire", 1), history.Granted)
-	time.Sleep(act)
+	s.letAct()
 }
 
 // kazooAhead is less than the scene's MaxClockSkew of a second.
@@ -172,6 +169,7 @@ func kazooClockRunsAhead(s *scene) {
 	s.log.await(s.T, "grant to kazoo", func(e history.Event) bool {
 		return e.Run == k.run && e.Outcome == history.Granted
 	})
+	s.letAct()
 	time.Sleep(kazooAhead)
 }
 
@@ -190,5 +188,5 @@ func replyComesLate(s *scene) {
 	s.want(g.answer(s.T, "renew", 1), history.Renewed)
 	s.ask(other, "acquire", long)
 	s.want(other.answer(s.T, "acquire", 1), history.Granted)
-	time.Sleep(act)
+	s.letAct()
 }

@@ -173,6 +173,29 @@ func (s *scene) want(e history.Event, outcome history.Outcome) history.Event {
 	return e
 }
 
+// letAct returns when everybody who was granted a lease has looked at it, and so
+// begun to act.
+func (s *scene) letAct() {
+	s.Helper()
+	s.until("look at each lease that was granted", func() bool {
+		type lease struct {
+			run    string
+			number int64
+		}
+		idle := map[lease]bool{}
+		for _, e := range s.log.all() {
+			id := lease{e.Run, e.Lease}
+			switch {
+			case e.Kind == history.Answer && e.Outcome == history.Granted:
+				idle[id] = true
+			case e.Kind == history.Look, e.Kind == history.Stop:
+				delete(idle, id)
+			}
+		}
+		return len(idle) == 0
+	})
+}
+
 // expired leaves a record of kazoo's that has ended, whose version is 0 as
 // that of all of kazoo's.
 func (s *scene) expired(k *process) {
