@@ -2,6 +2,7 @@ package leasehold_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -9,8 +10,10 @@ import (
 	"pgregory.net/rapid"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/localdir"
+	"leasehold.example/leasehold/zookeeper"
 )
 
 // A model is the rule of the lease, as short as it can be said.
@@ -65,6 +68,21 @@ func TestRandomSequencesInADirectory(t *testing.T) {
 			rt.Fatal(err)
 		}
 		s, err := localdir.Open(dir, nil)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer s.Close()
+		randomSequence(rt, s)
+	})
+}
+
+func TestRandomSequencesOnZooKeeper(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	runs := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		runs++ // each run has a chroot of its own
+		s, err := zookeeper.Open(t.Context(), fmt.Sprintf("zk://%s/%d", server.Addr(), runs), nil)
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -27,7 +27,7 @@ row() {
 		cd "$work" &&
 			spin -a "$@" "$model" >spin.out 2>&1 &&
 			gcc -O2 -w -DSAFETY -DNOFAIR -DCOLLAPSE -o pan pan.c &&
-			timeout -s INT "${LIMIT:-300}" nice -n 10 ./pan -E -m100000 >out 2>&1
+			timeout -s INT "${LIMIT:-900}" nice -n 10 ./pan -E -m100000 >out 2>&1
 	) || [ -s "$work/out" ] || { cat "$work/spin.out" >&2; exit 1; }
 	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' "$work/out")
 	# a search that was cut short, by time or memory, has shown nothing

@@ -77,12 +77,20 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		case isDefinite(err):
 			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, results), "write", h.full))
 		case ctx.Err() != nil:
-			return n, sent, received, outcome(true, err)
+			return n, sent, received, outcome(true, withCause(ctx, err))
 		default:
 			unknown = true
 			pause(ctx)
 		}
 	}
+}
+
+// withCause adds to err that ctx has ended, if it has.
+func withCause(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // outcome returns err, as ErrOutcomeUnknown if something was sent.

@@ -224,7 +224,7 @@ func (s *Store) retireLocked(old *session) {
 // tidyWait how long the caller waits for that.
 const (
 	tidyTime = 5 * time.Second
-	tidyWait = 200 * time.Millisecond
+	tidyWait = 80 * time.Millisecond
 )
 
 // tidy runs f with a context of its own. It returns when f has, or a little

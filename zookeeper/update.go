@@ -56,11 +56,11 @@ func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
 			return leasehold.Entry{}, err
 		case len(u.unknown) > 0 && (ctx.Err() != nil || u.isFinal(err)):
 			u.abandon(ctx)
-			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, u.store.explain(err, "write", u.full))
+			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, withCause(ctx, u.store.explain(err, "write", u.full)))
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return leasehold.Entry{}, err
 		case ctx.Err() != nil:
-			return leasehold.Entry{}, fmt.Errorf("%w: %w: %w", leasehold.ErrUnreachable, ctx.Err(), err)
+			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrUnreachable, withCause(ctx, err))
 		case errors.Is(err, errAgain):
 		case u.isFinal(err):
 			return leasehold.Entry{}, u.store.explain(err, "write", u.full)
