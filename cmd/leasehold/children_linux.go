@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"time"
 	"unsafe"
@@ -98,14 +99,29 @@ func executable() (string, error) { return "/proc/self/exe", nil }
 // else would be that of the link, exe.
 func nameSelf(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) }
 
-// killChildren kills all descendants of this process, and reaps them.
-func killChildren() {
-	self := os.Getpid()
-	for begun := time.Now(); !childless() && time.Since(begun) < killTime; time.Sleep(pollGroup) {
-		for _, f := range readFamilies() {
-			if f.parent == self && !f.ended {
-				f.signal(unix.SIGKILL) // its own children are this process's then
-			}
+// children returns this process's children.
+func children() map[processID]bool {
+	all, self := map[processID]bool{}, os.Getpid()
+	for _, f := range readFamilies() {
+		if f.parent == self {
+			all[f.processID] = true
+		}
+	}
+	return all
+}
+
+// killChildren kills, and reaps, the children of this process but for those of
+// before, and what becomes its child by that.
+func killChildren(before map[processID]bool) {
+	for begun := time.Now(); time.Since(begun) < killTime; time.Sleep(pollGroup) {
+		left := children()
+		maps.DeleteFunc(left, func(p processID, _ bool) bool { return before[p] })
+		if len(left) == 0 {
+			return
+		}
+		for p := range left {
+			p.signal(unix.SIGKILL)
+			_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
 		}
 	}
 }

@@ -55,4 +55,6 @@ func executable() (string, error) { return os.Executable() }
 
 func nameSelf(string) {}
 
-func killChildren() {}
+func children() map[processID]bool { return nil }
+
+func killChildren(map[processID]bool) {}

@@ -3,12 +3,15 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"leasehold.example/leasehold"
 )
 
 // A guard is a watchdog, as leasehold sees it.
@@ -48,27 +51,25 @@ type guards struct {
 func (g *guards) start(first order, hear func(notice)) (pid int, err error) {
 	t := readTerm(g.remaining)
 	first.Term, first.KillAfter = &t, g.killAfter
+	before := children() // not COMMAND's: as PID 1, say, or after a shell's exec
 	w, reports, err := g.execute(t)
 	if err != nil {
-		return 0, err
+		return 0, &failure{code: exitInternal, message: "start the watchdog: " + err.Error()}
 	}
-	w.send(first)
 	d := json.NewDecoder(reports)
-	var r notice
-	if d.Decode(&r) != nil {
-		err = errNoAnswer
-	} else {
-		err = r.failure(string(first.executable()))
-	}
+	r, err := w.answer(first, d, reports)
 	if err != nil {
+		// First of all: without orders it would stop a COMMAND that it guards.
+		if !w.hasExited() {
+			_ = unix.Kill(w.pid, unix.SIGKILL)
+		}
 		close(w.heard)
 		reports.Close()
 		w.orders.Close()
-		if len(g.all) == 1 { // reap is not at work yet
-			_ = unix.Kill(w.pid, unix.SIGKILL)
+		if first.Command != nil { // reap is not at work yet
 			_, _ = unix.Wait4(w.pid, nil, 0, nil)
 			if err == errNoAnswer {
-				killChildren() // it may have got as far as starting COMMAND
+				killChildren(before) // it may have got as far as starting COMMAND
 			}
 		}
 		return 0, err
@@ -87,8 +88,30 @@ func (g *guards) start(first order, hear func(notice)) (pid int, err error) {
 	return r.Started, nil
 }
 
-// errNoAnswer means that a watchdog has ended as soon as it was started.
-var errNoAnswer = errors.New("the watchdog ended before it told of COMMAND")
+// answer gives the watchdog its first order, and returns what it says to that.
+// One that is stopped, or hangs in exec, is waited for until the lease is over.
+func (g *guard) answer(first order, from *json.Decoder, reports *os.File) (r notice, err error) {
+	over := time.Now().Add(first.Term.Remaining + killTime) // it may have to tell that it is too late
+	_ = g.orders.SetWriteDeadline(over)
+	_ = reports.SetReadDeadline(over)
+	g.send(first)
+	switch {
+	case from.Decode(&r) != nil:
+		return r, errNoAnswer
+	case r.Late:
+		return r, errTooLate
+	}
+	_ = g.orders.SetWriteDeadline(time.Time{})
+	_ = reports.SetReadDeadline(time.Time{})
+	return r, r.failure(string(first.executable()))
+}
+
+// errNoAnswer means that a watchdog has ended as soon as it was started, or
+// hangs.
+var errNoAnswer = &failure{code: exitInternal, message: "start COMMAND: the watchdog ended, or hung, before it told of COMMAND"}
+
+// errTooLate means that a watchdog has not started COMMAND any more.
+var errTooLate = fmt.Errorf("%w: it was over before COMMAND could begin", leasehold.ErrLost)
 
 func (o order) executable() []byte {
 	if o.Command == nil {
@@ -170,7 +193,7 @@ func (g *guards) replace(pid int, hear func(notice)) {
 		return
 	}
 	what := "another takes its place"
-	if _, err := g.start(order{Guard: pid}, hear); err != nil {
+	if _, err := g.start(order{Guard: pid, Leasehold: os.Getpid()}, hear); err != nil {
 		what = "COMMAND goes on without one: " + err.Error()
 	}
 	g.program.say("warning: the watchdog has ended; %s", what)
@@ -243,7 +266,9 @@ func (g *guards) keepPosted(duration time.Duration) (stop func()) {
 			case <-tick.C:
 			}
 			w, t := g.current(), readTerm(g.remaining)
-			if (t.end() - w.told.end()).Abs() > time.Millisecond {
+			// A lease that is lost has no end to tell of: leasehold stops COMMAND
+			// itself, and knows why.
+			if t.Remaining > 0 && (t.end()-w.told.end()).Abs() > time.Millisecond {
 				w.told = t
 				w.send(order{Term: &t})
 			}

@@ -23,12 +23,13 @@ type job struct {
 	terminal *terminal
 	guards   *guards
 
-	stopped chan unix.Signal // COMMAND was stopped, by that signal
-	resumed chan struct{}    // leasehold got SIGCONT
-	late    chan struct{}    // closed when the watchdog stops COMMAND
-	ended   chan struct{}    // closed when COMMAND has ended
-	end     func(unix.WaitStatus)
-	status  unix.WaitStatus // once it has
+	stopped  chan unix.Signal // COMMAND was stopped, by that signal
+	resumed  chan struct{}    // leasehold got SIGCONT
+	late     chan struct{}    // closed when the watchdog stops COMMAND
+	tellLate func()
+	ended    chan struct{} // closed when COMMAND has ended
+	end      func(unix.WaitStatus)
+	status   unix.WaitStatus // once it has
 }
 
 // A starting is what startJob needs to know.
@@ -63,6 +64,7 @@ func startJob(p *program, s starting) (*job, error) {
 		late:     make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
+	j.tellLate = sync.OnceFunc(func() { close(j.late) }) // there may be a second watchdog
 	var once sync.Once
 	j.end = func(status unix.WaitStatus) {
 		once.Do(func() {
@@ -75,16 +77,17 @@ func startJob(p *program, s starting) (*job, error) {
 	for _, arg := range s.command {
 		first.Command.Args = append(first.Command.Args, []byte(arg))
 	}
+	if j.terminal.wantedByJob {
+		j.terminal.giving()
+	}
 	var err error
 	if j.pid, err = j.guards.start(first, j.hear); err != nil {
+		j.terminal.takeBack()
 		return nil, startFailure(s.executable, err)
 	}
 	j.tree = newTree(j.pid, j.guards.roots)
 	j.spare = j.guards.has
 	s.lock.name(j.pid)
-	if j.terminal.wantedByJob {
-		j.terminal.give(j.pid)
-	}
 	go j.reap()
 	return j, nil
 }
@@ -95,7 +98,7 @@ func (j *job) hear(r notice) {
 	case r.Stopped != 0:
 		j.tell(r.Stopped)
 	case r.Late:
-		close(j.late)
+		j.tellLate()
 	case r.Ended:
 		j.end(unix.WaitStatus(r.Status))
 	}
@@ -110,8 +113,9 @@ func (j *job) tell(by unix.Signal) {
 }
 
 func startFailure(executable string, err error) error {
-	if errors.Is(err, errNoAnswer) {
-		return &failure{code: exitInternal, message: "start COMMAND: " + err.Error()}
+	var own *failure
+	if errors.As(err, &own) || errors.Is(err, leasehold.ErrLost) {
+		return err
 	}
 	var path *os.PathError
 	if errors.As(err, &path) {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,18 +50,18 @@ func TestStoppedJobAfterTheEnd(t *testing.T) {
 	}
 }
 
+// testProgram has no stdin. One with a number above those of the watchdog's
+// pipes could take their place in the watchdog: os.StartProcess may use any
+// number above those of its Files.
+var testProgram = &program{stdout: os.Stdout, stderr: os.Stderr}
+
 func startTestJob(t *testing.T, command ...string) *job {
 	t.Helper()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
 	executable, err := resolve(command[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := startJob(&program{stdin: null, stdout: os.Stdout, stderr: os.Stderr}, starting{
+	j, err := startJob(testProgram, starting{
 		executable: executable,
 		command:    command,
 		killAfter:  time.Second,
@@ -73,6 +76,71 @@ func startTestJob(t *testing.T, command ...string) *job {
 		j.guards.dismiss(true)
 	})
 	return j
+}
+
+// TestTooLateToBegin: COMMAND is not started, not even for a moment, when the
+// lease is over by then.
+func TestTooLateToBegin(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "ran")
+	touch, err := resolve("touch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = startJob(testProgram, starting{
+		executable: touch,
+		command:    []string{"touch", file},
+		remaining:  func() time.Duration { return killMargin / 2 },
+	})
+	if !errors.Is(err, leasehold.ErrLost) {
+		t.Errorf("got error %v, want ErrLost", err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("COMMAND ran")
+	}
+}
+
+// TestLostLeaseIsNotTold: the watchdog hears of no end when the lease is lost,
+// which it would take for that of a leasehold that was held up.
+func TestLostLeaseIsNotTold(t *testing.T) {
+	t.Parallel()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	asked := make(chan struct{})
+	g := &guards{
+		all: []*guard{{orders: write, told: term{Remaining: time.Minute, Read: sharedClock()}}},
+		remaining: func() time.Duration {
+			asked <- struct{}{}
+			return 0
+		},
+	}
+	stop := g.keepPosted(time.Second)
+	<-asked
+	<-asked // what came of the first is settled
+	go func() {
+		for range asked {
+		}
+	}()
+	stop()
+	close(asked)
+	write.Close()
+	if got, err := io.ReadAll(read); err != nil || len(got) > 0 {
+		t.Errorf("got the order %s (%v), want none", got, err)
+	}
+}
+
+// TestLateTwice: a second watchdog may find what the first has found.
+func TestLateTwice(t *testing.T) {
+	t.Parallel()
+	j := startTestJob(t, "sleep", "60")
+	j.hear(notice{Late: true})
+	j.hear(notice{Late: true})
+	if !j.wasLate() {
+		t.Error("not told that COMMAND was late")
+	}
 }
 
 func state(t *testing.T, j *job) string {

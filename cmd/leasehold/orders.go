@@ -21,6 +21,7 @@ import (
 type order struct {
 	Command   *command      `json:",omitempty"` // to start
 	Guard     int           `json:",omitempty"` // the pid of a COMMAND that runs already
+	Leasehold int           `json:",omitempty"` // with Guard: leasehold's pid
 	KillAfter time.Duration `json:",omitempty"`
 	Term      *term         `json:",omitempty"` // anew whenever it has changed
 	Stopping  bool          `json:",omitempty"` // leasehold stops COMMAND itself, and has sent SIGTERM
@@ -41,7 +42,7 @@ type notice struct {
 	Failed  string        `json:",omitempty"` // why it could not be started
 	Errno   syscall.Errno `json:",omitempty"` // the same, if it has a number
 	Stopped unix.Signal   `json:",omitempty"` // COMMAND was stopped, as by SIGTSTP
-	Late    bool          `json:",omitempty"` // the watchdog stops COMMAND, since the term is over
+	Late    bool          `json:",omitempty"` // the watchdog stops COMMAND, or does not start it, since the term is over
 	Ended   bool          `json:",omitempty"` // COMMAND has, with this Status
 	Status  uint32        `json:",omitempty"`
 }

@@ -21,7 +21,8 @@ type terminal struct {
 
 func openTerminal(stdin, stdout *os.File) *terminal {
 	t := &terminal{group: unix.Getpgrp()}
-	if t.open(); t.file == nil {
+	var err error
+	if t.file, err = openTTY(); err != nil {
 		return t
 	}
 	// In "leasehold run … | less" it is less that has to have it.
@@ -31,11 +32,7 @@ func openTerminal(stdin, stdout *os.File) *terminal {
 	return t
 }
 
-func (t *terminal) open() {
-	if file, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
-		t.file = file
-	}
-}
+func openTTY() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) }
 
 // isControlling reports whether f is the controlling terminal: of no other
 // would the kernel tell the foreground group.
@@ -55,10 +52,16 @@ func (t *terminal) isOurs() bool {
 
 // give puts COMMAND's group in the foreground.
 func (t *terminal) give(group int) {
-	// From now on leasehold is in the background, where it would be stopped
-	// for taking the terminal back and, at some terminals, for a message.
-	signal.Ignore(unix.SIGTTOU)
+	t.giving()
 	t.given = unix.IoctlSetPointerInt(int(t.file.Fd()), unix.TIOCSPGRP, group) == nil
+}
+
+// giving tells that COMMAND's group gets to the foreground, here or by the
+// watchdog. From then on leasehold is in the background, where it would be
+// stopped for taking the terminal back and, at some terminals, for a message.
+func (t *terminal) giving() {
+	signal.Ignore(unix.SIGTTOU)
+	t.given = true
 }
 
 // takeBack puts leasehold's group in the foreground if COMMAND's was put there.

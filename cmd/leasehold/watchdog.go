@@ -68,12 +68,23 @@ func watch(args []string) int {
 		killAfter: first.KillAfter,
 		remaining: first.Term.countdown(),
 	}
-	if err := w.begin(first); err != nil {
-		w.reports.send(startNotice(err))
+	adoptOrphans()
+	switch {
+	case first.Command == nil:
+		w.guard(first)
+	case w.remaining() <= w.lead(): // leasehold, or this process, was held up
+		w.reports.send(notice{Late: true})
 		return exitInternal
+	default:
+		if err := w.start(first.Command); err != nil {
+			w.reports.send(startNotice(err))
+			return exitInternal
+		}
 	}
 	letGo()
-	return w.run()
+	code := w.run()
+	childless() // an init that reaps nothing would keep COMMAND as a zombie
+	return code
 }
 
 // ignoreSignals keeps the watchdog from being ended by a signal that is meant
@@ -115,42 +126,45 @@ func (r *reporter) send(what notice) {
 	_ = r.encoder.Encode(what) // without leasehold there is nobody to tell
 }
 
-// begin starts COMMAND, or finds the one that is to be guarded.
-func (w *watchdog) begin(first order) error {
-	adoptOrphans()
-	if first.Command == nil {
-		leasehold, self := os.Getppid(), os.Getpid()
-		w.tree = newTree(first.Guard, func() []int {
-			if os.Getppid() == leasehold { // it has the orphans
-				return []int{first.Guard, leasehold}
-			}
-			return []int{first.Guard}
-		})
-		w.tree.spare = func(pid int) bool { return pid == self }
-		w.reports.send(notice{Started: first.Guard})
-		return nil
-	}
-	args := make([]string, len(first.Command.Args))
-	for i, a := range first.Command.Args {
+// guard looks after a COMMAND that has lost its watchdog.
+func (w *watchdog) guard(first order) {
+	w.tree = newTree(first.Guard, func() []int {
+		// It has the orphans, unless it has ended: then this process has been
+		// handed to one who has nothing to do with COMMAND, like the host's init.
+		if os.Getppid() == first.Leasehold {
+			return []int{first.Guard, first.Leasehold}
+		}
+		return []int{first.Guard}
+	})
+	self := os.Getpid()
+	w.tree.spare = func(pid int) bool { return pid == self }
+	w.reports.send(notice{Started: first.Guard})
+}
+
+// start starts COMMAND.
+func (w *watchdog) start(c *command) error {
+	args := make([]string, len(c.Args))
+	for i, a := range c.Args {
 		args[i] = string(a)
 	}
-	terminal := &terminal{}
-	if first.Command.Foreground {
-		terminal.open()
+	sys := &unix.SysProcAttr{Setpgid: true}
+	if c.Foreground {
+		// Before COMMAND's first instruction: what is typed is for it from then
+		// on, and it is not stopped for touching the terminal.
+		if tty, err := openTTY(); err == nil {
+			defer tty.Close()
+			sys.Foreground, sys.Ctty = true, int(tty.Fd())
+		}
 	}
-	child, err := os.StartProcess(string(first.Command.Executable), args, &os.ProcAttr{
+	child, err := os.StartProcess(string(c.Executable), args, &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
-		Sys:   &unix.SysProcAttr{Setpgid: true},
+		Sys:   sys,
 	})
 	if err != nil {
 		return err
 	}
 	pid := child.Pid
-	_ = child.Release()       // waiting for it is ours
-	if terminal.file != nil { // at once: what is typed meanwhile would be leasehold's
-		terminal.give(pid)
-		terminal.file.Close()
-	}
+	_ = child.Release() // waiting for it is ours
 	w.tree = newTree(pid, func() []int { return []int{os.Getpid()} })
 	w.reports.send(notice{Started: pid})
 	ended := make(chan struct{})
