@@ -30,8 +30,8 @@ type stateJSON struct {
 // writeJSON prints one line for each of statuses.
 func writeJSON(w io.Writer, statuses []leasehold.Status) error {
 	var b bytes.Buffer
-	lines := json.NewEncoder(&b)
-	lines.SetEscapeHTML(false)
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
 	for _, s := range statuses {
 		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: formatTime(s.End), Reason: s.Reason}
 		if s.Slot >= 0 {
@@ -44,11 +44,11 @@ func writeJSON(w io.Writer, statuses []leasehold.Status) error {
 		if s.State != leasehold.Free { // else they are those of a lease that was given up
 			line.Since, line.Token = formatTime(s.Since), s.Token
 		}
-		if err := lines.Encode(line); err != nil {
+		if err := encoder.Encode(line); err != nil {
 			return fmt.Errorf("write the state of %q: %w", s.Path, err)
 		}
 	}
-	return writeAll(w, b.Bytes())
+	return writeAll(w, printableJSON(b.Bytes()))
 }
 
 // writeTable prints statuses for people.
@@ -74,7 +74,7 @@ func writeTable(w io.Writer, statuses []leasehold.Status) error {
 				token = strconv.FormatInt(s.Token, 10)
 			}
 		}
-		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder)), formatTime(s.End), remaining, since, token, printable(s.Reason)}
+		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder), holderColumn), formatTime(s.End), remaining, since, token, printable(s.Reason)}
 		for i, cell := range row {
 			if cell == "" {
 				row[i] = "-"
@@ -88,9 +88,15 @@ func writeTable(w io.Writer, statuses []leasehold.Status) error {
 	return writeAll(w, b.Bytes())
 }
 
-// cut keeps one long name from widening the whole column.
-func cut(holder string) string {
-	const most = 40
+// The most that is shown of a holder's name, in runes. A record may have one
+// of a megabyte.
+const (
+	holderColumn  = 40 // one long name must not widen the whole column
+	holderMessage = 300
+)
+
+// cut shortens a name to that many runes.
+func cut(holder string, most int) string {
 	if c := []rune(holder); len(c) > most {
 		return string(c[:most-1]) + "…"
 	}
@@ -127,7 +133,7 @@ func denialMessage(held *leasehold.HeldError) string {
 		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), escape(held.Path))
 	}
 	return fmt.Sprintf("%s %q until %s (for another %s, token %d)",
-		what, held.Holder, formatTime(held.End), formatRemaining(held.Remaining), held.Token)
+		what, cut(held.Holder, holderMessage), formatTime(held.End), formatRemaining(held.Remaining), held.Token)
 }
 
 // denied returns what a denial says of the leases.

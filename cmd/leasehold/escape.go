@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -30,3 +32,21 @@ func printable(s string) string {
 
 // escape is printable, and can be read back: a backslash is doubled.
 func escape(s string) string { return printable(strings.ReplaceAll(s, `\`, `\\`)) }
+
+// printableJSON makes lines of JSON safe to show as well, and leaves their
+// meaning: encoding/json escapes none of what steers a terminal beyond ASCII.
+func printableJSON(lines []byte) []byte {
+	var b bytes.Buffer
+	for _, c := range string(lines) {
+		switch {
+		case c == '\n' || strconv.IsPrint(c):
+			b.WriteRune(c)
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		}
+	}
+	return b.Bytes()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 
@@ -138,11 +139,16 @@ func explain(err error, conflict int) *failure {
 		f.code = exitNoPermission
 		if isDir {
 			f.hint = fmt.Sprintf("for users of one group to share it: chgrp GROUP %[1]s; chmod 2770 %[1]s; and all use dir:%[1]s?mode=0660, from its first lease on", dir)
+		} else {
+			f.hint = store.permissionHint()
 		}
 	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin
 		f.code = exitConflict
 	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		f.code = exitUnavailable
+		if store.options.TLS == nil && strings.Contains(f.message, io.EOF.Error()) { // the library keeps it as text
+			f.hint = "if the servers talk TLS, begin the URL with " + secureScheme
+		}
 	case errors.Is(err, syscall.EPIPE): // whoever read our output has gone
 		f.code, f.message = exitSignal+int(syscall.SIGPIPE), ""
 	default:

@@ -39,7 +39,7 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("read: %w", leasehold.ErrUnreachable), 69, false, "read: store unreachable", ""},
 		{fmt.Errorf("grant: %w", leasehold.ErrOutcomeUnknown), 69, false, "grant: outcome unknown", ""},
 		{context.DeadlineExceeded, 69, false, "deadline", ""},
-		{fmt.Errorf("grant: %w", leasehold.ErrPermission), 77, false, "grant: permission denied", ""},
+		{fmt.Errorf("grant: %w", leasehold.ErrPermission), 77, false, "grant: permission denied", "leasehold help security"},
 		{config("do this", "wrong"), 78, false, "wrong", "do this"},
 		{usage("wrong %q", "x"), 64, false, `wrong "x"`, ""},
 		{&interruption{unix.SIGTERM}, 143, true, "interrupted by SIGTERM", ""},
@@ -110,7 +110,7 @@ func TestStoreIdentity(t *testing.T) {
 	}
 	same := [][]string{
 		{"zk://a,b:2181/x", "zk://B:2181,a:2181/x/", "zk://b,a,a/x?guard=off"},
-		{"zk://a", "zk://a:2181/"},
+		{"zk://a", "zk://a:2181/", "zks://a"},
 		{"zk://[::1]/x", "zk://[::1]:2181/x"},
 		{"zk://a:2182"},
 		{"dir:" + dir + "/s", "dir:" + dir + "//s/", "dir:" + link + "/s"},

@@ -21,22 +21,30 @@ type asking struct {
 	timeout time.Duration
 	json    bool
 
+	security securing
+
 	existing bool // a directory that is missing is not made
 }
 
 func (a *asking) add(cmd *cobra.Command, jsonMeans string) {
 	a.flags = cmd.Flags()
 	a.flags.SortFlags = false
-	a.flags.StringVar(&a.store, "store", "", storeForms+" (dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
+	a.flags.StringVar(&a.store, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
 	a.flags.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long the store may take to answer")
 	a.flags.BoolVar(&a.json, "json", false, jsonMeans)
+	a.security.add(a.flags)
 }
 
 func (a *asking) check() (storeURL, error) {
 	if a.timeout <= 0 {
 		return storeURL{}, usage("--timeout is %s, must be positive", a.timeout)
 	}
-	return findStore(a.store, a.flags.Changed("store"))
+	u, err := findStore(a.store, a.flags.Changed("store"))
+	if err != nil {
+		return u, err
+	}
+	err = a.secure(&u)
+	return u, err
 }
 
 // with opens the store, calls f, and waits until the store has cleaned up, for

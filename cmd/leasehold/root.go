@@ -17,6 +17,7 @@ import (
 type program struct {
 	stdin, stdout, stderr *os.File
 	signals               *signals
+	auth                  string // what LEASEHOLD_AUTH was
 
 	quiet, verbose bool
 }
@@ -71,9 +72,11 @@ func (p *program) rootCommand() *cobra.Command {
 		return withHelp(cmd, usage("%s", flagMessage(err)))
 	})
 	// cobra says "leasehold [flags]" as well, and that does nothing.
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
+	template := strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1)
+	const globalFlags = "{{if .HasAvailableInheritedFlags}}"
+	root.SetUsageTemplate(strings.Replace(template, globalFlags, securityUsage+globalFlags, 1))
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.versionCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {

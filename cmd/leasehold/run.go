@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,7 @@ type running struct {
 	renew        bool
 	release      releaseMode
 	killAfter    time.Duration
+	jitter       time.Duration
 	allowOverlap bool
 }
 
@@ -64,6 +66,7 @@ func (p *program) runCommand() *cobra.Command {
 	r.flags.BoolVar(&r.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	r.flags.Var(&r.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
 	r.flags.DurationVar(&r.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
+	r.flags.DurationVar(&r.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
 	r.flags.BoolVar(&r.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host (locks are in /run/leasehold, else /tmp/leasehold-UID; or $LEASEHOLD_RUNTIME_DIR)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return r.finish(cmd.Context(), r.run(cmd.Context(), args[0], args[1:]))
@@ -94,6 +97,9 @@ func (r *running) check(path string) (storeURL, *leasehold.Client, error) {
 	if r.killAfter < 0 {
 		return u, nil, usage("--kill-after is %s, must not be negative", r.killAfter)
 	}
+	if r.flags.Changed("jitter") && r.jitter <= 0 {
+		return u, nil, usage("--jitter is %s, must be positive", r.jitter)
+	}
 	if !r.flags.Changed("kill-after") {
 		r.killAfter = min(r.duration/5, maxShare)
 	}
@@ -106,7 +112,6 @@ func (r *running) check(path string) (storeURL, *leasehold.Client, error) {
 }
 
 func (r *running) run(ctx context.Context, path string, command []string) error {
-	start := time.Now()
 	u, client, err := r.check(path)
 	if err != nil {
 		return err
@@ -115,6 +120,10 @@ func (r *running) run(ctx context.Context, path string, command []string) error 
 	if err != nil {
 		return err
 	}
+	if err := r.delay(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
 	var lock *overlapLock
 	defer func() { lock.close() }()
 	exclude := func(path string) (err error) {
@@ -147,6 +156,25 @@ func (r *running) run(ctx context.Context, path string, command []string) error 
 		}
 		return r.oversee(ctx, j, l)
 	})
+}
+
+// delay returns after a random part of --jitter, or when ctx ends.
+func (r *running) delay(ctx context.Context) error {
+	if r.jitter == 0 {
+		return nil
+	}
+	d := rand.N(r.jitter)
+	if log := r.logger(); log != nil {
+		log.Info("start delayed", "by", d, "until", time.Now().Add(d))
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // start starts COMMAND, and hands the signals over to it.

@@ -48,7 +48,10 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"record": cmdRecord,
 		// ensemble NAME starts a ZooKeeper server of this script's own and
 		// makes it the store; pause, resume and kill are for that.
-		"ensemble":  func(ts *testscript.TestScript, args []string) { cmdEnsemble(t, ts) },
+		"ensemble": func(ts *testscript.TestScript, args []string) { cmdEnsemble(t, ts) },
+		// secured starts a server of this script's own that lets nobody in but
+		// SASL users and those who show a certificate: see cmdSecured.
+		"secured":   func(ts *testscript.TestScript, _ []string) { cmdSecured(t, ts) },
 		"pausezk":   func(ts *testscript.TestScript, _ []string) { ownServer(ts).Pause() },
 		"resumezk":  func(ts *testscript.TestScript, _ []string) { ownServer(ts).Resume() },
 		"killzk":    func(ts *testscript.TestScript, _ []string) { ownServer(ts).Kill() },

@@ -29,6 +29,8 @@ const (
 type storeURL struct {
 	raw    string
 	source string // the flag or the variable that it is from
+
+	options zookeeper.Options // how it is to be asked
 }
 
 // findStore returns the store that --store names, else LEASEHOLD_STORE.
@@ -40,15 +42,28 @@ func findStore(flag string, given bool) (storeURL, error) {
 	switch dir, _, isDir := u.directory(); {
 	case u.raw == "":
 		return u, config("give --store URL or set "+storeVariable+"; URL is "+storeForms, "no store")
+	case !isDir && u.hasUser(): // and so perhaps a password, which is not to be shown
+		return u, config("a user and password go into a file: see leasehold help security", "%s has a user", u.source)
 	case isDir && !filepath.IsAbs(dir):
 		return u, config("want dir:/absolute/path", "%s is %q, and its directory is not absolute", u.source, u.raw)
-	case !isDir && !strings.HasPrefix(u.raw, "zk://"):
+	case !isDir && !strings.HasPrefix(u.raw, "zk://") && !strings.HasPrefix(u.raw, secureScheme):
 		return u, config("want "+storeForms, "%s is %q, which is no store", u.source, u.raw)
 	case isDir:
 		_, err := u.mode()
 		return u, err
 	}
 	return u, nil
+}
+
+// hasUser reports whether there is a user before the hosts, as other programs
+// have it.
+func (u storeURL) hasUser() bool {
+	_, rest, ok := strings.Cut(u.raw, "://")
+	if !ok {
+		rest = u.raw
+	}
+	hosts, _, _ := strings.Cut(rest, "/")
+	return strings.Contains(hosts, "@")
 }
 
 // directory returns the directory and the options of a local store. ok is false
@@ -155,7 +170,9 @@ func (u storeURL) connect(ctx context.Context, logger *slog.Logger) (leasehold.S
 		}
 		return s, nil
 	}
-	s, err := zookeeper.Open(ctx, u.raw, &zookeeper.Options{Logger: logger})
+	options := u.options
+	options.Logger = logger
+	s, err := zookeeper.Open(ctx, u.raw, &options)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +205,8 @@ func (u storeURL) identity() string {
 // servers returns the hosts and the chroot, "" or like "/apps", of a store on
 // ZooKeeper.
 func (u storeURL) servers() (hosts, chroot string) {
-	rest, _, _ := strings.Cut(strings.TrimPrefix(u.raw, "zk://"), "?")
+	rest := strings.TrimPrefix(strings.TrimPrefix(u.raw, "zk://"), secureScheme)
+	rest, _, _ = strings.Cut(rest, "?")
 	hosts, chroot, _ = strings.Cut(rest, "/")
 	if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" {
 		chroot = "/" + chroot
