@@ -136,18 +136,19 @@ func (l *Lease) setback(why error) {
 	l.trouble = why
 }
 
-// attemptTime bounds an attempt to renew a lease that lasts for left, so that
-// there is a word about it in the log, and a reason to give, before it is over.
-// It leaves a busy store time to answer: to ask again makes it busier.
-func attemptTime(left time.Duration) time.Duration {
-	return max(500*time.Millisecond, min(10*time.Second, left/2))
+// attemptTime bounds an attempt to renew the lease, so that there is a word
+// about it in the log, and a reason to give, before Hold's function is ended. It
+// leaves a busy store time to answer: to ask again makes it busier.
+func (l *Lease) attemptTime() time.Duration {
+	usable := l.Remaining() - l.asked.grace
+	return max(300*time.Millisecond, min(10*time.Second, usable/2))
 }
 
 // keepAlive renews the lease until it is stopped, and calls end when it is
 // lost. The attempts end with ctx.
 func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
 	return repeat(l.renewalPause(), func() time.Duration {
-		attempt, cancel := context.WithTimeout(ctx, attemptTime(l.Remaining()))
+		attempt, cancel := context.WithTimeout(ctx, l.attemptTime())
 		defer cancel()
 		err := l.renewOrAdopt(attempt)
 		l.setback(err)

@@ -113,8 +113,8 @@ func (sess *session) sync(ctx context.Context, path string) error {
 }
 
 const (
-	listWidth = 16        // requests that List has under way
-	maxListed = 256 << 20 // bytes of paths that it looks at; those of millions of leases
+	listWidth = 16       // requests that List has under way
+	maxListed = 64 << 20 // bytes of paths that it looks at; those of a million leases
 )
 
 // List is one request for each node at and below prefix.
