@@ -361,6 +361,7 @@ func breaks(another int) func(net.Conn) {
 // was in use, in bytes.
 func watchMemory(t *testing.T) (peak func() uint64) {
 	t.Helper()
+	runtime.GC() // what the tests before have left is none of it
 	var most uint64
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
