@@ -60,10 +60,10 @@ func (l *Lab) positions() []position {
 // flushTime is for how long a server may have applied what it has not logged.
 const flushTime = 300 * time.Millisecond
 
-// AwaitSettled waits until all servers that are not stopped, killed or cut off
-// follow one leader and have caught up with it, on disk too. ZooKeeper 3.8.0
-// loses what it has committed if a server fails while another is catching up
-// (ZOOKEEPER-4643, -4646).
+// AwaitSettled waits until all servers that are not stopped, killed, cut off or
+// without disk space follow one leader and have caught up with it, on disk too.
+// ZooKeeper 3.8.0 loses what it has committed if a server fails while another
+// is catching up (ZOOKEEPER-4643, -4646).
 func (l *Lab) AwaitSettled(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
@@ -79,13 +79,14 @@ func (l *Lab) AwaitSettled(t testing.TB) {
 }
 
 // caughtUp reports whether all servers that can serve have come as far as the
-// leader.
+// leader. Where it has written nothing yet, they are where they were before.
 func (l *Lab) caughtUp(leader position) bool {
+	written := int32(leader.zxid) != 0
 	now := l.positions()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, s := range l.servers {
-		if !s.mute() && (!now[i].serves || now[i].zxid < leader.zxid) {
+		if !s.mute() && !s.full && (!now[i].serves || written && now[i].zxid < leader.zxid) {
 			return false
 		}
 	}
