@@ -53,6 +53,10 @@ func (l *Lease) Context(parent context.Context) (context.Context, context.Cancel
 	}
 }
 
+// refusedDelay is the pause after a renewal that was refused for the want of
+// permission, which seldom comes back by itself.
+const refusedDelay = 5 * time.Second
+
 // wakeToLook is how often a timer looks whether time has passed that it did not
 // see: timers stop while the machine is suspended.
 const wakeToLook = time.Second
@@ -90,15 +94,16 @@ func repeat(pause time.Duration, f func() (pause time.Duration)) (stop func()) {
 	defer mu.Unlock()
 	timer = time.AfterFunc(pause, func() {
 		mu.Lock()
-		defer mu.Unlock()
 		if stopped {
+			mu.Unlock()
 			return
 		}
 		calls.Add(1)
-		defer calls.Done()
 		mu.Unlock()
+		defer calls.Done()
 		pause := f()
 		mu.Lock()
+		defer mu.Unlock()
 		if !stopped && pause != never {
 			timer.Reset(pause)
 		}
@@ -147,14 +152,22 @@ func (l *Lease) attemptTime() time.Duration {
 // keepAlive renews the lease until it is stopped, and calls end when it is
 // lost. The attempts end with ctx.
 func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
-	return repeat(l.renewalPause(), func() time.Duration {
+	from, due := ReadInstant(), l.renewalPause()
+	wait := func(pause time.Duration) time.Duration {
+		from, due = ReadInstant(), pause
+		return min(pause, wakeToLook)
+	}
+	return repeat(wait(due), func() time.Duration {
+		if left := due - from.Elapsed(); left > 0 {
+			return min(left, wakeToLook)
+		}
 		attempt, cancel := context.WithTimeout(ctx, l.attemptTime())
 		defer cancel()
 		err := l.renewOrAdopt(attempt)
 		l.setback(err)
 		switch {
 		case err == nil:
-			return l.renewalPause()
+			return wait(l.renewalPause())
 		case errors.Is(err, ErrLost):
 			end(err)
 			return never
@@ -162,7 +175,11 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 			return never
 		}
 		l.asked.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.asked.name, "remaining", l.Remaining(), "reason", err)
-		return min(retryDelay, max(minPause, l.Remaining()/10))
+		pause := retryDelay
+		if errors.Is(err, ErrPermission) { // each attempt may cost the servers a session
+			pause = refusedDelay
+		}
+		return wait(min(pause, max(minPause, l.Remaining()/10)))
 	})
 }
 

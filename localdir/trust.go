@@ -47,7 +47,7 @@ func (s *Store) descend(path, name string, missing func(parent *os.Root, name st
 const (
 	isLink   = "is a symbolic link, and leases are not kept behind those"
 	isFile   = "is not a folder"
-	isPublic = "is a folder in which everybody can replace what is another's; take that right away (chmod o-w)"
+	isPublic = "is a folder in which everybody can replace what is another's; take that right away (chmod o-w), or set its sticky bit (chmod +t)"
 )
 
 // openBelow opens a folder, and returns an [*unfitError] if it is none, or a

@@ -33,7 +33,8 @@ const (
 
 // Auth is who a Store is to the servers. The zero Auth is nobody, or, over TLS,
 // whom the client certificate names. However an Auth is printed, the password
-// does not show.
+// does not show; but package fmt asks no field that is unexported: don't print a
+// struct of yours that has an Auth in such a one.
 type Auth struct {
 	Scheme   AuthScheme
 	User     string

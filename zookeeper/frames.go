@@ -14,9 +14,9 @@ import (
 
 const (
 	// maxFrame bounds one answer, in bytes. Only lists of children are long:
-	// there is room for 100,000 names of 160 bytes. And whoever speaks TLS or
+	// there is room for a million names of 60 bytes. And whoever speaks TLS or
 	// some text protocol begins with what is a larger number.
-	maxFrame = 1<<24 - 1
+	maxFrame = 1<<26 - 1
 
 	// maxGreeting bounds the first answer of a connection. ZooKeeper's has 37
 	// bytes.

@@ -35,9 +35,10 @@ func (c *login) Read(p []byte) (int, error) {
 	if !c.done {
 		if err := c.authenticate(); err != nil {
 			switch {
+			case c.greeting == nil: // it is no matter of the user
 			case errors.Is(err, leasehold.ErrPermission):
 				c.session.fail(err)
-			case c.greeting != nil: // else it is no matter of the user
+			default:
 				c.session.note(fmt.Errorf("%s, while it authenticated %v: %w", c.host, c.session.credentials.auth, err))
 			}
 			return 0, err

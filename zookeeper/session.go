@@ -179,7 +179,7 @@ func (s *session) distrust(host string, err error) {
 func (s *session) trust(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.distrusted, host)
+	clear(s.distrusted)
 }
 
 func (s *session) isOver() bool {
@@ -197,9 +197,10 @@ func (s *session) close() {
 	s.end()
 	s.conn.Close() // returns after a second at most
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.link != nil {
-		s.link.Close() // frees the library's goroutines
+	last := s.link
+	s.mu.Unlock()
+	if last != nil {
+		last.Close() // frees the library's goroutines; with TLS it can take a while
 	}
 }
 

@@ -41,3 +41,36 @@ func TestRefusedWhileTheOutcomeIsUnknown(t *testing.T) {
 	}
 	wantHolder(t, open(t, server.Addr()), path, "host-a") // it had been committed
 }
+
+// A commit's reply is lost, and by now another lease's commit has shown that the
+// clock is off, so that nothing may be granted: what is there is our own grant,
+// and no reason to say that there is none.
+func TestOwnCommitIsNoReasonToRefuse(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	conn := zktest.Conn(t, server.Addr())
+	path := freshPath(t)
+	expire(t, conn, path, "host-p")
+	s := openWith(t, proxy.Addr(), quick)
+	var once sync.Once
+	s.BeforeCommit(func() {
+		once.Do(func() {
+			proxy.DropReplies(true)
+			go func() {
+				<-proxy.Dropped()
+				proxy.DropReplies(false)
+			}()
+		})
+	})
+	data := []byte(recordOf(t, "host-a", time.Now().Add(time.Minute)))
+	e, err := s.Grant(t.Context(), path, "host-a", func(old leasehold.Entry) (leasehold.Proposal, error) {
+		if string(old.Data) == string(data) {
+			return leasehold.Proposal{}, &leasehold.ClockSkewError{Path: path, Least: time.Hour, Most: time.Hour, Limit: time.Second}
+		}
+		return leasehold.Proposal{Data: data, Undo: old.Data}, nil
+	})
+	if err != nil || string(e.Data) != string(data) {
+		t.Errorf("got the record %s and error %v, want the grant that was committed", e.Data, err)
+	}
+}

@@ -1,6 +1,7 @@
 package zookeeper
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,9 @@ func (u *update) attempt(ctx context.Context) (leasehold.Entry, error) {
 // isSettledBy reports whether a refusal by the record n can be told: not while
 // a commit on that very record may still arrive.
 func (u *update) isSettledBy(n *node) bool {
-	return !slices.ContainsFunc(u.unknown, func(c commit) bool { return sameNode(c.old, n) })
+	return !slices.ContainsFunc(u.unknown, func(c commit) bool {
+		return sameNode(c.old, n) || n != nil && bytes.Equal(c.Data, n.data)
+	})
 }
 
 func sameNode(a, b *node) bool {

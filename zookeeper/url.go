@@ -29,7 +29,7 @@ type address struct {
 func parseURL(raw string) (address, error) {
 	bad := func(format string, args ...any) (address, error) {
 		return address{}, &leasehold.ArgumentError{
-			Name: "store URL", Value: raw,
+			Name: "store URL", Value: withoutSecrets(raw),
 			Want: fmt.Sprintf(format, args...) + "; want zk://host:port,host:port/chroot",
 		}
 	}
@@ -71,6 +71,28 @@ func parseURL(raw string) (address, error) {
 		a.guardOff = values[0] == "off"
 	}
 	return a, nil
+}
+
+// withoutSecrets returns raw to be shown, without what other programs' URLs have
+// for a password.
+func withoutSecrets(raw string) string {
+	raw, query, hasQuery := strings.Cut(raw, "?")
+	if hasQuery && strings.HasPrefix(query, "guard=") && !strings.ContainsAny(query, "&@:") {
+		raw += "?" + query
+	} else if hasQuery {
+		raw += "?…"
+	}
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		scheme, rest = "", raw
+	} else {
+		scheme += "://"
+	}
+	hosts, _, _ := strings.Cut(rest, "/")
+	if user := strings.LastIndexByte(hosts, '@'); user >= 0 {
+		rest = "…" + rest[user:]
+	}
+	return scheme + rest
 }
 
 // withPort returns host:port, with the default port where there is none.
