@@ -19,6 +19,7 @@ const (
 	opExists      = 3
 	opGetData     = 4
 	opSetData     = 5
+	opGetACL      = 6
 	opSync        = 9
 	opGetChildren = 12
 	opCheck       = 13
@@ -84,6 +85,13 @@ func checkResult(operation int32, answer cursor) error {
 		answer.take(statSize)
 	case opGetData:
 		answer.nullable()
+		answer.take(statSize)
+	case opGetACL:
+		for n := answer.count(); n > 0 && !answer.broken; n-- {
+			answer.take(4) // permissions
+			answer.bytes() // scheme
+			answer.bytes() // id
+		}
 		answer.take(statSize)
 	case opGetChildren:
 		for n := answer.count(); n > 0 && !answer.broken; n-- {

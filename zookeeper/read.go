@@ -95,6 +95,26 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 	return s.entry(path, w.node), changed, nil
 }
 
+// OpenToAll reports whether everybody whom the servers let in can create and
+// delete nodes at the lease path, and so end its lease, whatever ACL its record
+// has. It is false for a path that does not exist. It is one request.
+func (s *Store) OpenToAll(ctx context.Context, path string) (bool, error) {
+	full := s.chroot + path
+	acl, err := retry(ctx, s, func(sess *session) ([]zk.ACL, error) {
+		return call(ctx, sess, func(c *zk.Conn) ([]zk.ACL, error) {
+			acl, _, err := c.GetACL(full)
+			return acl, err
+		})
+	})
+	if errors.Is(err, zk.ErrNoNode) {
+		return false, nil
+	}
+	open := slices.ContainsFunc(acl, func(a zk.ACL) bool {
+		return a.Scheme == "world" && a.Perms&(zk.PermCreate|zk.PermDelete|zk.PermAdmin) != 0
+	})
+	return open, s.explain(err, "read the ACL of", full)
+}
+
 // children reads the nodes below a lease path.
 func (sess *session) children(ctx context.Context, path string) (children, error) {
 	return call(ctx, sess, func(c *zk.Conn) (children, error) {

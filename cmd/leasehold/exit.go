@@ -131,8 +131,10 @@ func explain(err error, conflict int) *failure {
 	case errors.As(err, &held):
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
 	case errors.As(err, &overlap):
-		f.code, f.denial = conflict, true
-		f.hint = "--allow-overlap runs another beside it"
+		// Also with -q and -E: what an earlier COMMAND left behind would keep
+		// this one from running for good, and nobody would know.
+		f.code = exitConflict
+		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
 	case errors.Is(err, zookeeper.ErrQueued):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrPermission):
@@ -146,8 +148,11 @@ func explain(err error, conflict int) *failure {
 		f.code = exitConflict
 	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		f.code = exitUnavailable
-		if store.options.TLS == nil && strings.Contains(f.message, io.EOF.Error()) { // the library keeps it as text
+		if strings.Contains(f.message, io.EOF.Error()) { // the library keeps it as text
 			f.hint = "if the servers talk TLS, begin the URL with " + secureScheme
+			if store.options.TLS != nil {
+				f.hint = "is this the servers' secureClientPort? If so, the server's log says more; if not, begin the URL with zk://"
+			}
 		}
 	case errors.Is(err, syscall.EPIPE): // whoever read our output has gone
 		f.code, f.message = exitSignal+int(syscall.SIGPIPE), ""

@@ -32,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("%w: %w", held, context.DeadlineExceeded), 33, true, `/x is held by "host-b"`, ""},
 		{skew, 75, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "NTP"},
 		{fmt.Errorf("acquire: %w: %w", zookeeper.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
-		{&overlapError{path: "/x", holder: "a", pid: 12}, 33, true, "(pid 12)", "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a", pid: 12}, 75, false, "pid 12", "--allow-overlap"},
 		{&leasehold.ArgumentError{Name: "path", Value: "x", Want: "no"}, 64, false, `invalid path "x": no`, ""},
 		{&leasehold.RecordError{Path: "/x", Err: errors.New("empty")}, 65, false, "can't be read: empty", "look at the record"},
 		{&leasehold.RecordError{Path: "/x", Newer: true, Err: errors.New("2")}, 65, false, "newer program", "upgrade"},

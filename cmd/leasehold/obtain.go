@@ -30,6 +30,7 @@ func (a *acquiring) obtain(ctx context.Context, c *leasehold.Client, s *returnab
 		a.giveBack(ctx, s, path)
 		return nil, err
 	}
+	a.warnIfOpen(ctx, s.Store, l.Path())
 	return l, nil
 }
 

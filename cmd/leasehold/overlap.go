@@ -28,7 +28,10 @@ type overlapError struct {
 
 func (e *overlapError) Error() string {
 	who := ""
-	if e.pid > 0 {
+	switch {
+	case e.pid > 0 && errors.Is(unix.Kill(e.pid, 0), unix.ESRCH):
+		who = fmt.Sprintf(": pid %d has ended and left processes behind", e.pid)
+	case e.pid > 0:
 		who = fmt.Sprintf(" (pid %d)", e.pid)
 	}
 	return fmt.Sprintf("an earlier run of %s by %q still runs on this host%s", escape(e.path), e.holder, who)

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/zookeeper"
 )
 
@@ -164,7 +167,11 @@ func (s *securing) refuseTLS(u *storeURL) error {
 }
 
 func (s *securing) checkTLS(u *storeURL) error {
-	if !s.tls && !strings.HasPrefix(u.raw, secureScheme) {
+	secure := strings.HasPrefix(u.raw, secureScheme)
+	switch {
+	case secure && s.flags.Changed("tls") && !s.tls:
+		return usage("--tls=false contradicts %s, which is %q", u.source, u.raw)
+	case !secure && !s.tls:
 		return s.refuseTLS(u)
 	}
 	ca, name := s.setting("tls-ca"), s.setting("tls-server-name")
@@ -266,6 +273,19 @@ func (a *asking) checkACL(u *storeURL) error {
 		return g.wrong("%s is %s, which needs somebody to be the creator: a user (--auth-file) or a client certificate (--tls-cert)", g.source, g.value)
 	}
 	return nil
+}
+
+// warnIfOpen warns of an --acl that comes too late for the lease at path.
+func (a *asking) warnIfOpen(ctx context.Context, s leasehold.Store, path string) {
+	z, ok := s.(*zookeeper.Store)
+	if value := a.security.setting("acl").value; !ok || value == "" || value == "open" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if open, err := z.OpenToAll(ctx, path); err == nil && open {
+		a.say("warning: lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
+	}
 }
 
 // permissionHint says what may be the matter with whom ZooKeeper refuses.
