@@ -97,12 +97,18 @@ func (l *lab) put(t *testing.T, path string, data []byte) {
 	t.Helper()
 	l.create(t, path)
 	node := path + "/" + kazoo.RecordName
-	_, err := l.conn.Set(node, data, -1)
-	if errors.Is(err, zk.ErrNoNode) {
-		_, err = l.conn.Create(node, data, 0, zk.WorldACL(zk.PermAll))
-	}
-	if err != nil {
-		t.Fatalf("put a record at %s: %v", path, err)
+	for {
+		_, err := l.conn.Set(node, data, -1)
+		if errors.Is(err, zk.ErrNoNode) {
+			_, err = l.conn.Create(node, data, 0, zk.WorldACL(zk.PermAll))
+		}
+		if errors.Is(err, zk.ErrNodeExists) {
+			continue // another side was first
+		}
+		if err != nil {
+			t.Fatalf("put a record at %s: %v", path, err)
+		}
+		return
 	}
 }
 
