@@ -3,6 +3,7 @@ package interop_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func TestKazooComesBetweenReadingAndCommitting(t *testing.T) {
 	for _, step := range underLock {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
-			path := "/between-" + string(step)
+			path := fmt.Sprintf("/between-%s-%d", step, now.UnixNano())
 			proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
