@@ -41,7 +41,8 @@ func (u *update) queue(ctx context.Context, sess *session) (leasehold.Entry, err
 			return none, u.withdraw(ctx, sess, lock, err)
 		}
 		proposal, err := u.ask(record.node)
-		if err != nil {
+		if err != nil && (ahead == "" || u.isSettledBy(record.node)) {
+			// Else an earlier commit of ours, whose lock node is ahead, may arrive.
 			return none, u.withdraw(ctx, sess, lock, err)
 		}
 		if ahead == "" {

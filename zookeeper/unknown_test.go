@@ -10,59 +10,55 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/zktest"
+	"leasehold.example/leasehold/zookeeper"
 )
 
-// The reply to a commit is lost, and when the outcome is looked up the server
-// refuses: what became of the commit is not known then.
-func TestRefusedWhileTheOutcomeIsUnknown(t *testing.T) {
-	t.Parallel()
+// losesAReply returns a Store on a path whose record has ended. The reply to its
+// first commit is lost, and then meanwhile is called.
+func losesAReply(t *testing.T, meanwhile func(conn *zk.Conn, path string)) (s *zookeeper.Store, path string) {
+	t.Helper()
 	server := zktest.Shared(t)
 	proxy := zktest.NewProxy(t, server.Addr())
 	conn := zktest.Conn(t, server.Addr())
-	path := freshPath(t)
+	path = freshPath(t)
 	expire(t, conn, path, "host-p")
-	s := openWith(t, proxy.Addr(), quick)
+	s = openWith(t, proxy.Addr(), quick)
 	var once sync.Once
 	s.BeforeCommit(func() {
 		once.Do(func() {
 			proxy.DropReplies(true)
 			go func() {
 				<-proxy.Dropped()
-				if _, err := conn.SetACL(path, zk.WorldACL(zk.PermAdmin), -1); err != nil {
-					t.Error(err)
-				}
+				meanwhile(conn, path)
 				proxy.DropReplies(false)
 			}()
 		})
+	})
+	return s, path
+}
+
+// When the outcome is looked up the server refuses: what became of the commit is
+// not known then.
+func TestRefusedWhileTheOutcomeIsUnknown(t *testing.T) {
+	t.Parallel()
+	s, path := losesAReply(t, func(conn *zk.Conn, path string) {
+		if _, err := conn.SetACL(path, zk.WorldACL(zk.PermAdmin), -1); err != nil {
+			t.Error(err)
+		}
 	})
 	_, err := client(s, "host-a").TryAcquire(t.Context(), path, time.Minute)
 	if !errors.Is(err, leasehold.ErrOutcomeUnknown) || !errors.Is(err, leasehold.ErrPermission) {
 		t.Errorf("got %v, want ErrOutcomeUnknown and ErrPermission", err)
 	}
-	wantHolder(t, open(t, server.Addr()), path, "host-a") // it had been committed
+	wantHolder(t, open(t, zktest.Shared(t).Addr()), path, "host-a") // it had been committed
 }
 
-// A commit's reply is lost, and by now another lease's commit has shown that the
-// clock is off, so that nothing may be granted: what is there is our own grant,
-// and no reason to say that there is none.
+// By now another lease's commit has shown that the clock is off, so that nothing
+// may be granted: what is there is our own grant, and no reason to say that
+// there is none.
 func TestOwnCommitIsNoReasonToRefuse(t *testing.T) {
 	t.Parallel()
-	server := zktest.Shared(t)
-	proxy := zktest.NewProxy(t, server.Addr())
-	conn := zktest.Conn(t, server.Addr())
-	path := freshPath(t)
-	expire(t, conn, path, "host-p")
-	s := openWith(t, proxy.Addr(), quick)
-	var once sync.Once
-	s.BeforeCommit(func() {
-		once.Do(func() {
-			proxy.DropReplies(true)
-			go func() {
-				<-proxy.Dropped()
-				proxy.DropReplies(false)
-			}()
-		})
-	})
+	s, path := losesAReply(t, func(*zk.Conn, string) {})
 	data := []byte(recordOf(t, "host-a", time.Now().Add(time.Minute)))
 	e, err := s.Grant(t.Context(), path, "host-a", func(old leasehold.Entry) (leasehold.Proposal, error) {
 		if string(old.Data) == string(data) {
