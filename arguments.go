@@ -3,12 +3,12 @@ package leasehold
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"leasehold.example/leasehold/internal/nodename"
 	"leasehold.example/leasehold/kazoo"
 )
 
@@ -17,9 +17,6 @@ const (
 	maxHolder   = 1024        // bytes
 	maxPath     = 16 << 10    // bytes; ZooKeeper breaks a connection at a request of 1 MiB, and a grant names its path many times
 )
-
-// grantName is what the ZooKeeper store names its grant nodes.
-var grantName = regexp.MustCompile(`^grant-[0-9a-f]{16}-\d{10}$`)
 
 // CheckPath returns an [*ArgumentError] unless path can name a lease on every
 // store. It is absolute, its components are separated by single slashes, and
@@ -54,7 +51,7 @@ func CheckPath(path string) error {
 			return bad(`"/zookeeper" belongs to the server`)
 		case name == kazoo.RecordName:
 			return bad("%q is the name of the record below a lease path", name)
-		case isLock || grantName.MatchString(name):
+		case isLock || nodename.IsGrant(name):
 			return bad("the component %q looks like a node that leases are made of", name)
 		}
 		for _, c := range name {

@@ -9,7 +9,7 @@ import (
 
 // What kazoo takes for a contender is one, whoever made the node.
 func FuzzLockSequence(f *testing.F) {
-	for _, name := range []string{kazoo.LockNode("0123456789abcdef0123456789abcdef") + "0000000001", "__lock__-000000001", "__lock__00000000001", "x__lock__1234567890\n", "grant-0123456789abcdef-0000000001", "lease_holder"} {
+	for _, name := range []string{kazoo.LockNode("0123456789abcdef0123456789abcdef") + "0000000001", "__lock__-000000001", "__lock__00000000001", "x__lock__1234567890\n", "__lock__+123456789", "__lock__--123456789", "__lock__1__lock__0000000002", "__lock__0000_00000", "grant-0123456789abcdef-0000000001", "lease_holder"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

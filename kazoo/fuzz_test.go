@@ -75,3 +75,34 @@ func FuzzMarshal(f *testing.F) {
 		}
 	})
 }
+
+// The short cut of Parse takes no record for another than the whole of it does,
+// which any byte more than kazoo writes brings about.
+func FuzzParsePlain(f *testing.F) {
+	good := `{"version": 1, "holder": "host-a", "end": "2026-11-22T18:34:12"}`
+	f.Add([]byte(good))
+	for i := range good {
+		f.Add([]byte(good[:i] + good[i+1:]))
+		f.Add([]byte(good[:i] + "+" + good[i+1:]))
+		f.Add([]byte(good[:i] + "\\" + good[i:]))
+	}
+	for _, end := range []string{"2026-02-30T18:34:12", "0000-01-01T00:00:00", "2026-13-01T00:00:00", "2026-01-01T24:00:00", "2026-01-01T00:00:60", "2026-01-01t00:00:00", "2026-1-001T00:00:00"} {
+		f.Add([]byte(`{"version": 1, "holder": "a", "end": "` + end + `"}`))
+	}
+	for _, holder := range []string{"", `a", "end": "b`, `a\"`, "\u00e9", "\xff", "a\x7f", "a\n"} {
+		f.Add([]byte(`{"version": 1, "holder": "` + holder + `", "end": "2026-11-22T18:34:12"}`))
+	}
+	if _, ok := kazoo.ParsePlain([]byte(good)); !ok {
+		f.Fatalf("%s: got no record, want one", good)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		plain, ok := kazoo.ParsePlain(raw)
+		if !ok {
+			return
+		}
+		r, err := kazoo.Parse(append(raw, ' ')) // not plain, and means the same
+		if err != nil || r != plain {
+			t.Fatalf("%q: got %+v, want %+v, %v", raw, plain, r, err)
+		}
+	})
+}

@@ -1,21 +1,24 @@
 package kazoo
 
 import (
-	"regexp"
 	"strconv"
+	"strings"
 )
 
 // RecordName is the name of the record's node below the lease path.
 const RecordName = "lease_holder"
 
-// lockName is what kazoo's Lock takes for a contender
-// (kazoo/recipe/lock.py, Lock.__init__).
-var lockName = regexp.MustCompile(`__lock__(-?\d{10})$`)
+// What kazoo's Lock takes for a contender has this and, at the end, a number
+// of ten digits (kazoo/recipe/lock.py, Lock.__init__).
+const (
+	lockMark   = "__lock__"
+	lockDigits = 10
+)
 
 // LockNode returns the name, without the sequence number that the server
 // appends, of a lock node that kazoo's clients queue behind; unique is 32 hex
 // digits, like Python's uuid4().hex.
-func LockNode(unique string) string { return unique + "__lock__" }
+func LockNode(unique string) string { return unique + lockMark }
 
 // LockSequence returns the sequence number of a contender for kazoo's lock; ok
 // is false if name is not one. The contender with the lowest holds the lock.
@@ -24,10 +27,14 @@ func LockNode(unique string) string { return unique + "__lock__" }
 // which compares the text, then excludes nobody: a path has to be made anew
 // before it has had 2^31 children.
 func LockSequence(name string) (seq int64, ok bool) {
-	m := lockName.FindStringSubmatch(name)
-	if m == nil {
+	i := strings.LastIndex(name, lockMark)
+	if i < 0 {
 		return 0, false
 	}
-	seq, err := strconv.ParseInt(m[1], 10, 64)
+	number := name[i+len(lockMark):]
+	if digits := strings.TrimPrefix(number, "-"); len(digits) != lockDigits || digits[0] == '+' {
+		return 0, false
+	}
+	seq, err := strconv.ParseInt(number, 10, 64)
 	return seq, err == nil
 }

@@ -14,7 +14,7 @@ import (
 // pureImports are the packages that this one may import: none of them does I/O
 // or reads a clock but through the functions in impure.
 var pureImports = []string{
-	"bytes", "encoding/json", "errors", "fmt", "math", "regexp", "strconv", "strings", "time", "unicode/utf8",
+	"bytes", "encoding/json", "errors", "fmt", "math", "regexp", "strconv", "strings", "sync", "time", "unicode/utf8",
 }
 
 var impure = map[string][]string{

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -101,6 +102,9 @@ func appendPythonString(b []byte, s string) []byte {
 // A record of another version is no error, whatever else is in it.
 // Keys match exactly, the last of equal keys counts, unknown ones are ignored.
 func Parse(data []byte) (Record, error) {
+	if r, ok := parsePlain(data); ok {
+		return r, nil
+	}
 	if !utf8.Valid(data) {
 		return Record{}, errors.New("not UTF-8")
 	}
@@ -139,13 +143,45 @@ func Parse(data []byte) (Record, error) {
 	return Record{Version: Version, Holder: holder, End: end}, nil
 }
 
-var integer = regexp.MustCompile(`^-?[0-9]+$`)
+// parsePlain reads what Marshal writes for a holder that needs no escapes, which
+// almost every record is. ok is false for all else, be it good or bad.
+func parsePlain(data []byte) (r Record, ok bool) {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"version": 1, "holder": "`))
+	if !ok {
+		return r, false
+	}
+	holder, rest, ok := bytes.Cut(rest, []byte(`", "end": "`))
+	if !ok || bytes.ContainsFunc(holder, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) {
+		return r, false
+	}
+	date, ok := bytes.CutSuffix(rest, []byte(`"}`))
+	if !ok || len(date) != len(dateFormat) {
+		return r, false
+	}
+	var n [6]int
+	for i, from := range []int{0, 5, 8, 11, 14, 17} {
+		to := from + 2
+		if from == 0 {
+			to = 4
+		}
+		n[i], _ = strconv.Atoi(string(date[from:to])) // what is no number makes another date
+	}
+	end := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
+	if n[0] == 0 || string(end.AppendFormat(nil, dateFormat)) != string(date) {
+		return r, false
+	}
+	return Record{Version: Version, Holder: string(holder), End: end}, true
+}
+
+// The patterns are for what parsePlain does not read, so most programs need
+// none of them.
+var integer = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-?[0-9]+$`) })
 
 func parseVersion(raw json.RawMessage) (int64, error) {
 	if raw == nil {
 		return 0, errors.New(`no "version"`)
 	}
-	if !integer.Match(raw) {
+	if !integer().Match(raw) {
 		return 0, fmt.Errorf(`"version" is %s, want an integer`, abbreviate(raw))
 	}
 	v, err := strconv.ParseInt(string(raw), 10, 64)
@@ -200,10 +236,12 @@ func hasLoneSurrogate(raw []byte) bool {
 
 // date is what strptime takes for "%Y-%m-%dT%H:%M:%S": one digit will do but
 // for the year, a day may be padded with a space, and case does not matter.
-var date = regexp.MustCompile(`^(\d{4})-(1[0-2]|0[1-9]|[1-9])-(3[01]|[12]\d|0[1-9]|[1-9]| [1-9])[Tt](2[0-3]|[01]\d|\d):([0-5]\d|\d):([0-5]\d|\d)$`)
+var date = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{4})-(1[0-2]|0[1-9]|[1-9])-(3[01]|[12]\d|0[1-9]|[1-9]| [1-9])[Tt](2[0-3]|[01]\d|\d):([0-5]\d|\d):([0-5]\d|\d)$`)
+})
 
 func parseDate(s string) (time.Time, error) {
-	m := date.FindStringSubmatch(s)
+	m := date().FindStringSubmatch(s)
 	if m == nil {
 		return time.Time{}, fmt.Errorf(`"end" is %s, want a date like 2026-11-22T18:34:12`, abbreviate([]byte(strconv.Quote(s))))
 	}

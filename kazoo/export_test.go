@@ -1,0 +1,4 @@
+package kazoo
+
+// ParsePlain is the short cut of Parse.
+var ParsePlain = parsePlain
