@@ -106,7 +106,7 @@ func wantRule(t *testing.T, got []history.Violation, rule string) {
 func patched(t *testing.T, patches ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, pattern := range []string{"go.mod", "go.sum", "*.go", "kazoo/*.go", "zookeeper/*.go", "soak/holder/*.go", "soak/history/*.go", "soak/txnlog/*.go"} {
+	for _, pattern := range []string{"go.mod", "go.sum", "*.go", "internal/nodename/*.go", "kazoo/*.go", "zookeeper/*.go", "soak/holder/*.go", "soak/history/*.go", "soak/txnlog/*.go"} {
 		files, err := filepath.Glob(filepath.Join("..", pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -2,7 +2,11 @@ package zookeeper
 
 import (
 	"encoding/binary"
+	"fmt"
+	"slices"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 )
 
 // What the server sends unasked, and to pings, has these for an xid.
@@ -11,104 +15,111 @@ const (
 	xidPing  = -2
 )
 
-// The operations that this package asks for, itself or through the client
-// library (ZooDefs.OpCode).
-const (
-	opCreate      = 1
-	opDelete      = 2
-	opExists      = 3
-	opGetData     = 4
-	opSetData     = 5
-	opGetACL      = 6
-	opSync        = 9
-	opGetChildren = 12
-	opCheck       = 13
-	opMulti       = 14
-	opAuth        = 100
-	opSetWatches  = 101
-	opSASL        = 102
-	opClose       = -11
-	opError       = -1 // in the result of a multi
-)
+const maxPassword = 64 // bytes, of a session; ZooKeeper's have 16
 
-const (
-	statSize    = 68
-	maxPassword = 64 // of a session; ZooKeeper's have 16, and the library has room for 228
-)
+// A greeting is the answer to a connect request.
+type greeting struct {
+	timeout  time.Duration
+	session  int64 // 0: the one that was asked for has expired
+	password []byte
+}
 
-// checkGreeting checks the answer to a connect request for the session
-// resumes, 0 for a new one.
-func checkGreeting(frame []byte, resumes int64) error {
+// parseGreeting reads the answer to a connect request for the session resumes,
+// 0 for a new one.
+func parseGreeting(frame []byte, resumes int64) (greeting, error) {
 	answer := cursor{rest: frame}
 	answer.int32() // protocol version
-	timeout := time.Duration(answer.int32()) * time.Millisecond
-	session := answer.int64()
-	password := answer.bytes()
+	g := greeting{timeout: time.Duration(answer.int32()) * time.Millisecond, session: answer.int64()}
+	g.password = slices.Clone(answer.bytes())
 	switch {
 	case answer.broken:
-		return unfit("a greeting of %d bytes", len(frame))
-	case session == 0 && resumes != 0: // it has expired
-		return nil
-	case session == 0, resumes != 0 && session != resumes:
-		return unfit("session %#x where %#x was asked for", session, resumes)
-	case timeout < minTimeout:
-		return unfit("a session timeout of %s", timeout)
-	case len(password) > maxPassword:
-		return unfit("a session password of %d bytes", len(password))
+		return g, unfit("a greeting of %d bytes", len(frame))
+	case g.session == 0 && resumes != 0:
+		return g, nil
+	case g.session == 0, resumes != 0 && g.session != resumes:
+		return g, unfit("session %#x where %#x was asked for", g.session, resumes)
+	case g.timeout < minTimeout:
+		return g, unfit("a session timeout of %s", g.timeout)
+	case len(g.password) > maxPassword:
+		return g, unfit("a session password of %d bytes", len(g.password))
 	}
-	return nil
+	return g, nil
 }
 
-// checkEvent lets those events pass that a watch can have. The library would
-// take others for changes of its own state.
-func checkEvent(answer cursor) error {
+// parseEvent returns the path of the node that a watch was on.
+func parseEvent(answer cursor) (path string, err error) {
 	kind := answer.int32()
 	answer.int32() // state
-	answer.bytes() // path
+	path = string(answer.bytes())
 	if answer.broken {
-		return unfit("an event that ends early")
+		return "", unfit("an event that ends early")
 	}
 	if kind < 1 || kind > 7 { // Watcher.Event.EventType
-		return unfit("an event of type %d", kind)
+		return "", unfit("an event of type %d", kind)
 	}
-	return nil
+	return path, nil
 }
 
-// checkResult checks what follows the header of a successful answer. What
-// follows the result is for newer clients.
-func checkResult(operation int32, answer cursor) error {
+// A reply is what a server answers to a request, as far as this has it.
+type reply struct {
+	data    []byte
+	stat    *zk.Stat
+	names   []string
+	acl     []zk.ACL
+	results []zk.MultiResponse
+	event   <-chan struct{} // closed once what the request watches may have changed
+}
+
+// parseResult reads what follows the header of a successful answer. What
+// follows the result is for newer clients. err is the first in a transaction
+// that failed.
+func parseResult(operation int32, answer cursor) (r reply, err error) {
 	switch operation {
-	case opDelete, opAuth, opSetWatches, opClose:
-	case opCreate, opSync:
+	case opClose:
+	case opSync:
 		answer.bytes()
-	case opExists, opSetData:
-		answer.take(statSize)
+	case opExists:
+		r.stat = answer.stat()
 	case opGetData:
-		answer.nullable()
-		answer.take(statSize)
+		r.data, _ = answer.nullable()
+		r.data = slices.Clone(r.data)
+		r.stat = answer.stat()
 	case opGetACL:
 		for n := answer.count(); n > 0 && !answer.broken; n-- {
-			answer.take(4) // permissions
-			answer.bytes() // scheme
-			answer.bytes() // id
+			r.acl = append(r.acl, zk.ACL{Perms: answer.int32(), Scheme: string(answer.bytes()), ID: string(answer.bytes())})
 		}
-		answer.take(statSize)
+		r.stat = answer.stat()
 	case opGetChildren:
 		for n := answer.count(); n > 0 && !answer.broken; n-- {
-			answer.bytes()
+			r.names = append(r.names, string(answer.bytes()))
 		}
-		answer.take(statSize)
+		r.stat = answer.stat()
 	case opMulti:
-		answer.results()
-	case opSASL:
-		answer.nullable()
-	default:
-		return unfit("an answer to operation %d, which was never asked for", operation)
+		r.results, err = answer.results()
 	}
 	if answer.broken {
-		return unfit("an answer to operation %d that ends early", operation)
+		return reply{}, unfit("an answer to operation %d that ends early", operation)
 	}
-	return nil
+	return r, err
+}
+
+// codes are the server's errors that have names (KeeperException.Code).
+var codes = map[int32]error{
+	-8: zk.ErrBadArguments, -100: zk.ErrAPIError, -101: zk.ErrNoNode, -102: zk.ErrNoAuth, -103: zk.ErrBadVersion,
+	-108: zk.ErrNoChildrenForEphemerals, -110: zk.ErrNodeExists, -111: zk.ErrNotEmpty, -112: zk.ErrSessionExpired,
+	-114: zk.ErrInvalidACL, -115: zk.ErrAuthFailed, -116: zk.ErrClosing, -117: zk.ErrNothing,
+	-118: zk.ErrSessionMoved, -123: zk.ErrReconfigDisabled, -124: errAuthRequired,
+}
+
+// codeError is the error that a server reports by a code, nil for 0.
+func codeError(code int32) error {
+	if code == 0 {
+		return nil
+	}
+	if err := codes[code]; err != nil {
+		return err
+	}
+	return fmt.Errorf("unknown error: %d", code)
 }
 
 // A cursor goes through a frame. Once something is missing, everything after
@@ -147,11 +158,13 @@ func (c *cursor) int64() int64 {
 // bytes are a string's or a buffer's.
 func (c *cursor) bytes() []byte { return c.take(int(c.int32())) }
 
-// nullable are those of a buffer that may be null.
-func (c *cursor) nullable() {
-	if n := c.int32(); n != -1 {
-		c.take(int(n))
+// nullable are those of a buffer that may be null; ok is false if it is.
+func (c *cursor) nullable() (b []byte, ok bool) {
+	n := c.int32()
+	if n == -1 {
+		return nil, false
 	}
+	return c.take(int(n)), true
 }
 
 // count is the number of elements of a list.
@@ -163,24 +176,39 @@ func (c *cursor) count() int32 {
 	return n
 }
 
-// results are those of a multi: each has a header, and the last is only that.
-func (c *cursor) results() {
+func (c *cursor) stat() *zk.Stat {
+	return &zk.Stat{
+		Czxid: c.int64(), Mzxid: c.int64(), Ctime: c.int64(), Mtime: c.int64(),
+		Version: c.int32(), Cversion: c.int32(), Aversion: c.int32(), EphemeralOwner: c.int64(),
+		DataLength: c.int32(), NumChildren: c.int32(), Pzxid: c.int64(),
+	}
+}
+
+// results are those of a transaction: each has a header, and the last is only
+// that. err is the first of theirs.
+func (c *cursor) results() (results []zk.MultiResponse, err error) {
 	for !c.broken {
 		kind, last := c.int32(), c.take(1)
 		c.int32() // the error, once more
 		if c.broken || last[0] != 0 {
-			return
+			break
 		}
+		var r zk.MultiResponse
 		switch kind {
 		case opCreate:
-			c.bytes()
+			r.String = string(c.bytes())
 		case opSetData:
-			c.take(statSize)
+			r.Stat = c.stat()
 		case opError:
-			c.int32()
+			r.Error = codeError(c.int32())
 		case opDelete, opCheck:
 		default:
 			c.fail()
 		}
+		if err == nil {
+			err = r.Error
+		}
+		results = append(results, r)
 	}
+	return results, err
 }

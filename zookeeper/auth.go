@@ -202,15 +202,7 @@ func parentOf(path string) string {
 // authenticated (SESSIONCLOSEDREQUIRESASLAUTH; whatever the scheme).
 var errAuthRequired = errors.New("the server requires authentication")
 
-// known replaces an error that the client library has no name for.
-func known(err error) error {
-	if err != nil && err.Error() == "unknown error: -124" {
-		return errAuthRequired
-	}
-	return err
-}
-
-// explain turns the client library's errors into ours; operation and path say
+// explain turns the server's errors into ours; operation and path say
 // what was refused, unless err knows it better.
 func (s *Store) explain(err error, operation, path string) error {
 	var d *denied

@@ -48,9 +48,10 @@ func TestCancel(t *testing.T) { // not in parallel: all new goroutines are its o
 		t.Logf("%d calls; the slowest returned %s after its context had ended", len(scene.sites), scene.slowest.Round(time.Millisecond))
 
 		scene.wantNoDebris()
-		// The stores are still open, which takes the client library three
-		// goroutines each.
+		// The stores are still open, which takes a goroutine each, and so are
+		// the test's own connections.
 		wantNoGoroutine(t, before,
+			goleak.IgnoreAnyFunction("leasehold.example/leasehold/zookeeper.(*session).run"),
 			goleak.IgnoreAnyFunction("github.com/go-zookeeper/zk.(*Conn).loop"),
 			goleak.IgnoreAnyFunction("github.com/go-zookeeper/zk.(*Conn).sendLoop"),
 			goleak.IgnoreAnyFunction("github.com/go-zookeeper/zk.(*Conn).recvLoop"),

@@ -56,7 +56,9 @@ func TestCosts(t *testing.T) {
 
 	cost("grant on a new path below the root", 3, 1, try(a, "/top"))
 	cost("grant on a new path below one that exists", 4, 1, try(a, "/jobs/one"))
+	cost("grant on another new path below the same", 3, 1, try(a, "/jobs/other"))
 	cost("grant on a new path below two that don't", 3+2, 1, try(a, "/new/below/it"))
+	cost("grant on another new path below them", 3, 1, try(a, "/new/below/other"))
 	cost("grant to the same holder", 3, 1, try(a, "/jobs/one"))
 	cost("deny", 1, 0, denied(try(b, "/jobs/one")))
 	cost("renew", 1, 1, func() error { return lease.Renew(t.Context()) })

@@ -181,6 +181,45 @@ func TestSessionExpires(t *testing.T) {
 	}
 }
 
+// An attempt does not go on in another session than it began in: what it has
+// read may be newer than what that knows.
+func TestSessionExpiresAmidAttempt(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	s := openWith(t, proxy.Addr(), &zookeeper.Options{SessionTimeout: time.Second})
+	acquire(t, s, "host-a", "/x")
+	commits := 0
+	s.BeforeCommit(func() {
+		if commits++; commits == 1 {
+			proxy.Cut()
+			time.Sleep(2500 * time.Millisecond)
+			proxy.Restore()
+		}
+	})
+	acquire(t, s, "host-a", "/x")
+	if commits != 2 {
+		t.Errorf("got %d commits sent, want 2: one before its session expired, one after all was read anew", commits)
+	}
+}
+
+// A store that is closed has no session, and so no lock node, at the server.
+func TestCloseEndsSession(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	before := monitor(t, server, "zk_global_sessions")
+	s := open(t, server.Addr())
+	if got := monitor(t, server, "zk_global_sessions"); got != before+1 {
+		t.Errorf("an open store: got %d sessions, want %d", got, before+1)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := monitor(t, server, "zk_global_sessions"); got != before {
+		t.Errorf("a closed store: got %d sessions, want %d", got, before)
+	}
+}
+
 func TestOpenNothing(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

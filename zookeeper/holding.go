@@ -59,11 +59,11 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		ops := []any{claim, &zk.SetDataRequest{
 			Path: recordPath(h.full), Data: data, Version: h.node.stat.Version,
 		}}
-		results, err := call(ctx, sess, func(c *zk.Conn) ([]zk.MultiResponse, error) { return c.Multi(ops...) })
+		r, err := sess.ask(ctx, transaction(ops...))
 		received = leasehold.ReadInstant()
 		var stat *zk.Stat
 		if err == nil {
-			stat, err = lastStat(results, len(ops))
+			stat, err = lastStat(r.results, len(ops))
 		}
 		switch {
 		case err == nil:
@@ -75,7 +75,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
 		case isDefinite(err):
-			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, results), "write", h.full))
+			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, r.results), "write", h.full))
 		case ctx.Err() != nil:
 			return n, sent, received, outcome(true, withCause(ctx, err))
 		default:

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,16 +16,13 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/nodename"
 	"leasehold.example/leasehold/kazoo"
 )
 
-// grantNode is what grant nodes are named; the rest of the name is the sequence
-// number that the server appends.
-var grantNode = regexp.MustCompile(`^grant-[0-9a-f]{16}-\d{10}$`)
-
 // newGrantPrefix returns the name of a new grant node, without its sequence
 // number. By it the grant is recognised if the reply is lost.
-func newGrantPrefix() string { return "grant-" + randomHex(8) + "-" }
+func newGrantPrefix() string { return nodename.Grant(randomHex(8)) }
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
@@ -110,7 +106,7 @@ func sortChildren(names []string, stat *zk.Stat) children {
 		switch _, isLock := kazoo.LockSequence(name); {
 		case isLock:
 			c.locks = append(c.locks, name)
-		case grantNode.MatchString(name):
+		case nodename.IsGrant(name):
 			c.grants = append(c.grants, name)
 		case name == kazoo.RecordName:
 			c.record = true

@@ -66,11 +66,8 @@ func (u *update) recordInQueue(ctx context.Context, sess *session, ahead string)
 
 // waitBehind returns when the contender ahead is gone, or the record may have
 // changed: if another has the lease by then, all who wait can go at once.
-func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan zk.Event) error {
-	gone, err := call(ctx, sess, func(c *zk.Conn) (<-chan zk.Event, error) {
-		_, _, event, err := c.GetW(u.below(ahead))
-		return event, err
-	})
+func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan struct{}) error {
+	r, err := sess.ask(ctx, request{operation: opGetData, path: u.below(ahead), watch: true})
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
@@ -78,7 +75,7 @@ func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, re
 		return err
 	}
 	select {
-	case <-gone:
+	case <-r.event:
 	case <-record:
 	case <-sess.over:
 		return errSessionOver
@@ -108,8 +105,10 @@ func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 	prefix := kazoo.LockNode(randomHex(16))
 	var name string
 	err := u.store.insist(ctx, sess, func() error {
-		created, err := sess.conn.Create(u.below(prefix), []byte(u.holder), zk.FlagEphemeral|zk.FlagSequence, u.store.options.ACL)
-		name = created[strings.LastIndexByte(created, '/')+1:]
+		r, err := sess.ask(context.WithoutCancel(ctx), transaction(u.create(prefix, []byte(u.holder), zk.FlagEphemeral|zk.FlagSequence)))
+		if err == nil {
+			name, err = createdName(r.results)
+		}
 		return err
 	}, func(own context.Context, err error) {
 		if err == nil {
@@ -127,6 +126,16 @@ func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 	return name, nil
 }
 
+// createdName returns the name of the node that a transaction of one operation
+// has created.
+func createdName(results []zk.MultiResponse) (string, error) {
+	if len(results) != 1 || results[0].String == "" {
+		return "", fmt.Errorf("the server answered the creation of a node with %d results", len(results))
+	}
+	path := results[0].String
+	return path[strings.LastIndexByte(path, '/')+1:], nil
+}
+
 // withdraw removes the lock node and returns err.
 func (u *update) withdraw(ctx context.Context, sess *session, lock string, err error) error {
 	u.store.tidy(ctx, func(own context.Context) { u.remove(own, sess, lock) })
@@ -137,9 +146,7 @@ func (u *update) withdraw(ctx context.Context, sess *session, lock string, err e
 func (u *update) remove(ctx context.Context, sess *session, lock string) {
 	for {
 		sess = sess.present()
-		_, err := call(ctx, sess, func(c *zk.Conn) (struct{}, error) {
-			return struct{}{}, c.Delete(u.below(lock), -1)
-		})
+		_, err := sess.ask(ctx, transaction(&zk.DeleteRequest{Path: u.below(lock), Version: -1}))
 		if err == nil || errors.Is(err, zk.ErrNoNode) || sess.isOver() {
 			return
 		}
@@ -159,7 +166,7 @@ func (u *update) loseLock(ctx context.Context, sess *session, prefix string) {
 		return
 	}
 	// The connection has asked for the node before it asks for the children, so
-	// that one look, once there is an answer, is enough. The library may have
+	// that one look, once there is an answer, is enough. It may have
 	// asked in a later session than sess.
 	for {
 		sess = sess.present()

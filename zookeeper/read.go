@@ -25,17 +25,14 @@ func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) 
 
 // record reads the record's node below path; nil if there is none.
 func (sess *session) record(ctx context.Context, path string) (*node, error) {
-	n, err := call(ctx, sess, func(c *zk.Conn) (*node, error) {
-		data, stat, err := c.Get(recordPath(path))
-		if err != nil {
-			return nil, err
-		}
-		return newNode(data, stat), nil
-	})
+	r, err := sess.ask(ctx, request{operation: opGetData, path: recordPath(path)})
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
-	return n, asked(err, "read", recordPath(path))
+	if err != nil {
+		return nil, asked(err, "read", recordPath(path))
+	}
+	return newNode(r.data, r.stat), nil
 }
 
 func newNode(data []byte, stat *zk.Stat) *node {
@@ -48,33 +45,27 @@ func newNode(data []byte, stat *zk.Stat) *node {
 // watched is a record and the event that will end the knowledge of it.
 type watched struct {
 	node  *node
-	event <-chan zk.Event
+	event <-chan struct{}
 }
 
 // watchRecord is record with a watch, at the cost of another request where
 // there is none.
 func (sess *session) watchRecord(ctx context.Context, path string) (watched, error) {
 	for {
-		w, err := call(ctx, sess, func(c *zk.Conn) (watched, error) {
-			data, stat, event, err := c.GetW(recordPath(path))
-			if err != nil {
-				return watched{}, err
-			}
-			return watched{newNode(data, stat), event}, nil
-		})
-		if !errors.Is(err, zk.ErrNoNode) {
-			return w, asked(err, "read", recordPath(path))
+		r, err := sess.ask(ctx, request{operation: opGetData, path: recordPath(path), watch: true})
+		if err == nil {
+			return watched{newNode(r.data, r.stat), r.event}, nil
 		}
-		w, err = call(ctx, sess, func(c *zk.Conn) (watched, error) {
-			exists, _, event, err := c.ExistsW(recordPath(path))
-			if err == nil && exists {
-				err = errAgain // created in between
+		if errors.Is(err, zk.ErrNoNode) {
+			r, err = sess.ask(ctx, request{operation: opExists, path: recordPath(path), watch: true})
+			if errors.Is(err, zk.ErrNoNode) {
+				return watched{event: r.event}, nil
 			}
-			return watched{event: event}, err
-		})
-		if !errors.Is(err, errAgain) {
-			return w, err
 		}
+		if err != nil {
+			return watched{}, asked(err, "read", recordPath(path))
+		}
+		// It was created in between.
 	}
 }
 
@@ -88,7 +79,7 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 	go func() {
 		defer close(changed)
 		select {
-		case <-w.event: // or the loss of the session
+		case <-w.event: // or the loss of the connection
 		case <-ctx.Done():
 		}
 	}()
@@ -100,16 +91,13 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 // has. It is false for a path that does not exist. It is one request.
 func (s *Store) OpenToAll(ctx context.Context, path string) (bool, error) {
 	full := s.chroot + path
-	acl, err := retry(ctx, s, func(sess *session) ([]zk.ACL, error) {
-		return call(ctx, sess, func(c *zk.Conn) ([]zk.ACL, error) {
-			acl, _, err := c.GetACL(full)
-			return acl, err
-		})
+	r, err := retry(ctx, s, func(sess *session) (reply, error) {
+		return sess.ask(ctx, request{operation: opGetACL, path: full})
 	})
 	if errors.Is(err, zk.ErrNoNode) {
 		return false, nil
 	}
-	open := slices.ContainsFunc(acl, func(a zk.ACL) bool {
+	open := slices.ContainsFunc(r.acl, func(a zk.ACL) bool {
 		return a.Scheme == "world" && a.Perms&(zk.PermCreate|zk.PermDelete|zk.PermAdmin) != 0
 	})
 	return open, s.explain(err, "read the ACL of", full)
@@ -117,18 +105,16 @@ func (s *Store) OpenToAll(ctx context.Context, path string) (bool, error) {
 
 // children reads the nodes below a lease path.
 func (sess *session) children(ctx context.Context, path string) (children, error) {
-	return call(ctx, sess, func(c *zk.Conn) (children, error) {
-		names, stat, err := c.Children(path)
-		if err != nil {
-			return children{}, asked(err, "list", path)
-		}
-		return sortChildren(names, stat), nil
-	})
+	r, err := sess.ask(ctx, request{operation: opGetChildren, path: path})
+	if err != nil {
+		return children{}, asked(err, "list", path)
+	}
+	return sortChildren(r.names, r.stat), nil
 }
 
 // sync makes what this session reads next as new as the leader's knowledge.
 func (sess *session) sync(ctx context.Context, path string) error {
-	_, err := call(ctx, sess, func(c *zk.Conn) (string, error) { return c.Sync(path) })
+	_, err := sess.ask(ctx, request{operation: opSync, path: path})
 	return err
 }
 
@@ -216,14 +202,11 @@ func (s *Store) names(ctx context.Context, path string) ([]string, error) {
 	if full == "" {
 		full = "/"
 	}
-	names, err := retry(ctx, s, func(sess *session) ([]string, error) {
-		return call(ctx, sess, func(c *zk.Conn) ([]string, error) {
-			names, _, err := c.Children(full)
-			return names, err
-		})
+	r, err := retry(ctx, s, func(sess *session) (reply, error) {
+		return sess.ask(ctx, request{operation: opGetChildren, path: full})
 	})
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
-	return names, s.explain(err, "list", full)
+	return r.names, s.explain(err, "list", full)
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -27,121 +27,113 @@ var (
 )
 
 // A session is one ZooKeeper session. All that it reads is in one order, and no
-// older than what it has read before. The client library would replace an
-// expired session by another behind its callers' backs, and forget what it had
-// seen; a session of ours ends there.
+// older than what it has read before, on whatever server. When it has expired it
+// is over, and another is another session. What was sent when its connection
+// was lost is not sent again.
 type session struct {
-	conn        *zk.Conn
-	hosts       string
+	hosts       []string
 	credentials *credentials // nil if borrowed
+	logger      *slog.Logger
 
 	// borrowed is a connection that belongs to somebody else, which goes on to
 	// other sessions; id is the one that this stands for.
-	borrowed bool
-	id       int64
+	borrowed *zk.Conn
 
-	over     chan struct{} // closed when the session has ended
+	over     chan struct{} // closed when nothing more is to be asked
 	overOnce sync.Once
+	cancel   context.CancelFunc // of run
+	gone     chan struct{}      // closed when run has returned
+
+	// of run
+	timeout  time.Duration // of the session, as the servers have agreed to
+	password []byte
+	zxid     int64 // the newest transaction that it has seen
 
 	mu         sync.Mutex
-	up         bool
-	changed    chan struct{} // closed and replaced when up changes
+	id         int64         // 0 before there is a session
+	link       *link         // nil while there is no connection
+	changed    chan struct{} // closed and replaced when link changes
 	lastErr    error         // of the last attempt to connect or to ask
-	link       *link
 	lastDown   time.Time
 	failure    error            // that no attempt to connect changes, and which so ended it
 	distrusted map[string]error // by host, since the last connection to it
 }
 
 // open begins a session of our own. It returns at once; wait waits for it.
-func open(hosts []string, timeout time.Duration, logger *slog.Logger, c *credentials) (*session, error) {
+func open(hosts []string, timeout time.Duration, logger *slog.Logger, c *credentials) *session {
+	hosts = slices.Clone(hosts)
+	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{
-		hosts:       strings.Join(hosts, ","),
+		hosts:       hosts,
 		credentials: c,
-		distrusted:  map[string]error{},
+		logger:      logger,
 		over:        make(chan struct{}),
+		cancel:      cancel,
+		gone:        make(chan struct{}),
+		timeout:     timeout,
 		changed:     make(chan struct{}),
 		lastDown:    time.Now(),
+		distrusted:  map[string]error{},
 	}
-	ready := make(chan struct{}) // conn is set
-	conn, _, err := zk.Connect(hosts, timeout,
-		zk.WithHostProvider(&servers{}),
-		zk.WithDialer(func(network, host string, wait time.Duration) (net.Conn, error) {
-			return s.dial(network, host, min(wait, timeout/3), timeout/3)
-		}),
-		zk.WithEventCallback(func(e zk.Event) {
-			<-ready
-			s.observe(e)
-		}),
-		zk.WithLogger(debugLog{logger}),
-		zk.WithLogInfo(false),
-	)
-	if err != nil {
-		return nil, err
-	}
-	s.conn = conn
-	close(ready)
-	return s, nil
-}
-
-// borrow returns the present session of a connection that the caller keeps.
-func borrow(conn *zk.Conn) *session {
-	return &session{conn: conn, hosts: conn.Server(), borrowed: true, id: conn.SessionID(), over: make(chan struct{}), up: true}
-}
-
-// present returns the session that a borrowed connection has now.
-func (s *session) present() *session {
-	if s.borrowed && s.conn.SessionID() != s.id {
-		return borrow(s.conn)
-	}
+	go s.run(ctx)
 	return s
 }
 
-// same reports whether both are one session at the server.
-func (s *session) same(other *session) bool {
-	return s == other || s.borrowed && s.conn == other.conn && s.id == other.id
+// run keeps the session connected until it has expired, can't be, or ctx ends.
+func (s *session) run(ctx context.Context) {
+	defer close(s.gone)
+	var round time.Time // when the present round of attempts began
+	for i := 0; ; i = (i + 1) % len(s.hosts) {
+		if i == 0 {
+			if early := time.Until(round.Add(roundTime())); early > 0 {
+				sleep(ctx, early)
+			}
+			round = time.Now()
+		}
+		l, err := s.connect(ctx, s.hosts[i])
+		if errors.Is(err, errSessionOver) {
+			s.end()
+		}
+		if s.isHopeless() || ctx.Err() != nil || errors.Is(err, errSessionOver) {
+			return
+		}
+		if err != nil {
+			s.logger.Debug("no connection to ZooKeeper", "error", err)
+			continue
+		}
+		s.logger.Debug("connected to ZooKeeper", "host", l.host)
+		s.setLink(l)
+		err = l.serve()
+		s.zxid = l.zxid
+		s.setLink(nil)
+		s.note(err)
+		s.logger.Debug("lost the connection to ZooKeeper", "error", err)
+	}
 }
 
-func (s *session) dial(network, host string, wait, handshake time.Duration) (net.Conn, error) {
-	if s.isOver() {
-		return nil, errSessionOver // else the library would begin another session
+// roundTime is how long it takes at least until a host is tried again. It
+// differs so that many clients don't come at once.
+func roundTime() time.Duration { return 500*time.Millisecond + rand.N(500*time.Millisecond) }
+
+// sleep returns after d. It reports false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	c, err := net.DialTimeout(network, host, wait)
-	if err != nil {
-		s.note(err)
-		return nil, err
-	}
+}
+
+func (s *session) setLink(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	framed := newFramedConn(s.encrypt(c, host, handshake), host, s.note)
-	s.link = &link{Conn: s.login(framed, host), handshake: handshake}
-	return s.link, nil
-}
-
-func (s *session) observe(e zk.Event) {
-	if e.Type != zk.EventSession {
-		return
+	if s.link = l; l == nil {
+		s.lastDown = time.Now()
 	}
-	switch e.State {
-	case zk.StateHasSession:
-		s.mu.Lock()
-		s.link.established.Store(true)
-		s.setUp(true)
-		s.mu.Unlock()
-	case zk.StateExpired:
-		s.end()
-	case zk.StateDisconnected:
-		s.mu.Lock()
-		s.setUp(false)
-		s.mu.Unlock()
-	}
-}
-
-func (s *session) setUp(up bool) {
-	if s.up == up {
-		return
-	}
-	s.up, s.lastDown = up, time.Now()
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -162,21 +154,30 @@ func (s *session) failLocked(err error) {
 	s.end()
 }
 
-// distrust notes that there can be no connection to host. It ends the session
-// when that goes for all of its hosts.
-func (s *session) distrust(host string, err error) {
+func (s *session) isHopeless() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure != nil
+}
+
+// distrusts notes that there can be no connection to host, and returns err as
+// why. It ends the session when that goes for all of its hosts.
+func (s *session) distrusts(host, why string, err error) error {
+	err = fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrPermission, host, why, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.distrusted[host] = err
-	for other := range strings.SplitSeq(s.hosts, ",") {
+	for _, other := range s.hosts {
 		if s.distrusted[other] == nil {
-			return
+			return err
 		}
 	}
 	s.failLocked(err)
+	return err
 }
 
-func (s *session) trust(host string) {
+// trust notes that there is a connection, so that there is hope.
+func (s *session) trust() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.distrusted)
@@ -191,48 +192,90 @@ func (s *session) isOver() bool {
 	}
 }
 
-// close ends the session, at the server too if it can be reached: its lock
+// closeTime bounds close.
+const closeTime = time.Second
+
+// close ends the session, at the server too if that can be reached: its lock
 // nodes are gone then.
 func (s *session) close() {
 	s.end()
-	s.conn.Close() // returns after a second at most
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
 	s.mu.Lock()
-	last := s.link
+	l, changed, began := s.link, s.changed, s.id != 0
 	s.mu.Unlock()
-	if last != nil {
-		last.Close() // frees the library's goroutines; with TLS it can take a while
+	if l == nil && began {
+		select { // it may be back in time
+		case <-changed:
+		case <-s.gone:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+		l = s.link
+		s.mu.Unlock()
 	}
+	if l != nil {
+		l.goodbye(ctx)
+	}
+	s.cancel()
+	<-s.gone
 }
 
 // wait returns when the session is connected. It returns errSessionOver if it
 // has ended, ErrPermission if the servers let nobody in with these credentials,
 // or can't be trusted, and ErrUnreachable when ctx ends first.
 func (s *session) wait(ctx context.Context) error {
-	for s.borrowed && s.conn.State() != zk.StateHasSession { // its events go to its owner
-		if !pause(ctx) {
-			return s.unreachable(ctx)
-		}
-		s.id = s.conn.SessionID()
+	if s.borrowed != nil {
+		return s.waitBorrowed(ctx)
 	}
+	_, err := s.connected(ctx)
+	return err
+}
+
+// connected returns the connection once there is one.
+func (s *session) connected(ctx context.Context) (*link, error) {
 	for {
 		s.mu.Lock()
-		up, changed, failure := s.up, s.changed, s.failure
+		l, changed, failure := s.link, s.changed, s.failure
 		s.mu.Unlock()
 		if failure != nil {
-			return failure
+			return nil, failure
 		}
 		if s.isOver() {
-			return errSessionOver
+			return nil, errSessionOver
 		}
-		if up {
-			return nil
+		if l != nil {
+			return l, nil
 		}
 		select {
 		case <-changed:
 		case <-s.over:
 		case <-ctx.Done():
-			return s.unreachable(ctx)
+			return nil, s.unreachable(ctx)
 		}
+	}
+}
+
+// ask asks the server in this session, and returns as soon as ctx ends. While
+// there is no connection nothing is sent. If err is zk.ErrConnectionClosed, or
+// ctx or the session has ended, the server may have done what it was asked, or
+// do it yet.
+func (s *session) ask(ctx context.Context, r request) (reply, error) {
+	if s.borrowed != nil {
+		return s.askBorrowed(ctx, r)
+	}
+	l, err := s.connected(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	q := l.send(r)
+	select {
+	case <-q.done:
+		return q.reply, q.err
+	case <-s.over:
+		return reply{}, errSessionOver
+	case <-ctx.Done():
+		return reply{}, s.unreachable(ctx)
 	}
 }
 
@@ -254,13 +297,14 @@ func (s *session) note(err error) {
 // unreachable returns the error for a context that ended before the server
 // answered.
 func (s *session) unreachable(ctx context.Context) error {
+	hosts := strings.Join(s.hosts, ",")
 	if errors.Is(ctx.Err(), context.Canceled) { // no fault of the server's
-		return fmt.Errorf("ZooKeeper at %s: %w", s.hosts, ctx.Err())
+		return fmt.Errorf("ZooKeeper at %s: %w", hosts, ctx.Err())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	why := "no answer"
-	if !s.up {
+	if s.link == nil && s.borrowed == nil {
 		why = "no session since " + s.lastDown.UTC().Format(time.RFC3339)
 	}
 	if s.lastErr != nil {
@@ -269,32 +313,7 @@ func (s *session) unreachable(ctx context.Context) error {
 	for _, host := range slices.Sorted(maps.Keys(s.distrusted)) {
 		why += ": " + s.distrusted[host].Error()
 	}
-	return fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrUnreachable, s.hosts, why, ctx.Err())
-}
-
-// call asks the server in this session, and returns as soon as ctx ends.
-func call[T any](ctx context.Context, s *session, f func(*zk.Conn) (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		value, err := f(s.conn)
-		answers <- answer{value, err}
-	}()
-	var none T
-	select {
-	case a := <-answers:
-		if s.borrowed && s.conn.SessionID() != s.id {
-			return none, errSessionOver
-		}
-		return a.value, known(a.err)
-	case <-s.over:
-		return none, errSessionOver
-	case <-ctx.Done():
-		return none, s.unreachable(ctx)
-	}
+	return fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrUnreachable, hosts, why, ctx.Err())
 }
 
 // definite are the errors by which a server says that it did not do what it was
@@ -319,11 +338,4 @@ func isDefinite(err error) bool {
 func isOvertaken(err error) bool {
 	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) ||
 		errors.Is(err, zk.ErrBadVersion)
-}
-
-// debugLog passes the client library's log lines on.
-type debugLog struct{ *slog.Logger }
-
-func (l debugLog) Printf(format string, args ...any) {
-	l.Debug("zookeeper client: " + fmt.Sprintf(format, args...))
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -53,7 +52,7 @@ type Options struct {
 	// over. 0 means 10 s.
 	Lag time.Duration
 
-	// Logger gets the client library's messages, at level Debug.
+	// Logger is told of connections made and lost, at level Debug.
 	Logger *slog.Logger
 }
 
@@ -71,7 +70,7 @@ type Store struct {
 
 	// connect begins a session, or returns the one that a borrowed connection
 	// has now.
-	connect  func() (*session, error)
+	connect  func() *session
 	borrowed bool
 
 	mu      sync.Mutex
@@ -80,6 +79,7 @@ type Store struct {
 
 	tidying tally // what goes on after its caller's context has ended
 	stamp   atomic.Pointer[leasehold.Stamp]
+	parent  atomic.Pointer[string] // of the last lease path that was made; most are made below the same
 
 	beforeCommit func() // for tests
 }
@@ -118,7 +118,7 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	if t := s.options.SessionTimeout; t < minTimeout {
 		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: "must be at least " + minTimeout.String()}
 	}
-	s.connect = func() (*session, error) {
+	s.connect = func() *session {
 		return open(a.hosts, s.options.SessionTimeout, s.options.Logger, s.credentials)
 	}
 	if _, err := s.session(ctx); err != nil {
@@ -129,16 +129,17 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 }
 
 // New returns a Store on a connection that the caller has, and that Close
-// leaves open. Prefer Open: on a foreign connection a Store can't tell a lost
-// session before it asks, and can't end one to be rid of a lock node: that may
-// then stay for as long as the session lives, up to two minutes are spent on
-// removing it. TLS and authentication are those of the connection, and the ones
-// in options are not used. Nor are the servers' answers looked at before the
-// client library takes them in, which malformed ones make panic.
+// leaves open. Prefer Open, which has a client of its own: on a foreign
+// connection a Store can't tell a lost session before it asks, and can't end
+// one to be rid of a lock node: that may then stay for as long as the session
+// lives, up to two minutes are spent on removing it. Requests are slower, too.
+// TLS and authentication are those of the connection, and the ones in options
+// are not used. Nor are the servers' answers looked at before the connection
+// takes them in, which malformed ones make panic.
 func New(conn *zk.Conn, options *Options) *Store {
 	s := newStore(address{}, options)
 	s.borrowed = true
-	s.connect = func() (*session, error) { return borrow(conn), nil }
+	s.connect = func() *session { return borrow(conn) }
 	return s
 }
 
@@ -197,11 +198,7 @@ func (s *Store) begin() (*session, error) {
 		if s.current != nil && !s.borrowed {
 			s.retireLocked(s.current)
 		}
-		next, err := s.connect()
-		if err != nil {
-			return nil, fmt.Errorf("connect to ZooKeeper: %w", err)
-		}
-		s.current = next
+		s.current = s.connect()
 	}
 	return s.current, nil
 }
@@ -315,18 +312,9 @@ func retry[T any](ctx context.Context, s *Store, f func(*session) (T, error)) (T
 	}
 }
 
-// pause waits a moment before another attempt on a broken connection; the
-// library may not have noticed yet. It reports false when ctx has ended.
-func pause(ctx context.Context) bool {
-	timer := time.NewTimer(20 * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+// pause waits a moment before another attempt. It reports false when ctx has
+// ended.
+func pause(ctx context.Context) bool { return sleep(ctx, 20*time.Millisecond) }
 
 // Close ends the session, unless the connection is borrowed, after waiting up
 // to 5 s for what is still to be tidied up. Leases are not released.

@@ -11,6 +11,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/nodename"
 )
 
 // guardAttempts is how often the guarded transaction may fail before an update
@@ -222,16 +223,13 @@ func (u *update) createPath(ctx context.Context, sess *session) (leasehold.Entry
 		return none, fmt.Errorf("%w: %w", errNoPath, err)
 	}
 	missing := []string{u.full}
-	for parent := up(u.full); parent != ""; parent = up(parent) {
-		exists, err := call(ctx, sess, func(c *zk.Conn) (bool, error) {
-			exists, _, err := c.Exists(parent)
-			return exists, err
-		})
-		if err != nil {
-			return none, err
-		}
-		if exists {
+	for parent := up(u.full); parent != "" && !u.isKnown(parent); parent = up(parent) {
+		_, err := sess.ask(ctx, request{operation: opExists, path: parent})
+		if err == nil {
 			break
+		}
+		if !errors.Is(err, zk.ErrNoNode) {
+			return none, err
 		}
 		missing = append(missing, parent)
 	}
@@ -240,7 +238,19 @@ func (u *update) createPath(ctx context.Context, sess *session) (leasehold.Entry
 		c.ops = append(c.ops, &zk.CreateRequest{Path: path, Data: []byte{}, Acl: u.store.options.ACL})
 	}
 	c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.FlagSequence))
-	return u.commit(ctx, sess, u.replace(c, children{}))
+	e, err := u.commit(ctx, sess, u.replace(c, children{}))
+	if err == nil {
+		parent := up(u.full)
+		u.store.parent.Store(&parent)
+	}
+	return e, err
+}
+
+// isKnown reports whether path was there when a lease was last granted below
+// it. If it is not any more the commit fails, and the next attempt looks.
+func (u *update) isKnown(path string) bool {
+	known := u.store.parent.Load()
+	return known != nil && *known == path && u.failures == 0
 }
 
 // up returns the path above path, "" for the root.
@@ -252,23 +262,23 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold
 		hook()
 	}
 	c.sent = leasehold.ReadInstant()
-	results, err := call(ctx, sess, func(conn *zk.Conn) ([]zk.MultiResponse, error) { return conn.Multi(c.ops...) })
+	r, err := sess.ask(ctx, transaction(c.ops...))
 	received := leasehold.ReadInstant()
 	switch {
 	case err == nil:
-		stat, err := lastStat(results, len(c.ops))
+		stat, err := lastStat(r.results, len(c.ops))
 		if err != nil {
 			u.unknown = append(u.unknown, c)
 			return leasehold.Entry{}, err
 		}
-		return u.store.committed(u.path, mark{grantOf(results), node{c.Data, *stat}, &tried{}}, c.sent, received), nil
+		return u.store.committed(u.path, mark{grantOf(r.results), node{c.Data, *stat}, &tried{}}, c.sent, received), nil
 	case isOvertaken(err):
 		u.failures++
 		return leasehold.Entry{}, fmt.Errorf("%w: %w", errAgain, err)
 	case !isDefinite(err):
 		u.unknown = append(u.unknown, c)
 	}
-	return leasehold.Entry{}, askedAll(err, c.ops, results)
+	return leasehold.Entry{}, askedAll(err, c.ops, r.results)
 }
 
 // lastStat returns the Stat that the last operation of a transaction returned.
@@ -282,7 +292,7 @@ func lastStat(results []zk.MultiResponse, operations int) (*zk.Stat, error) {
 // grantOf returns the name of the grant node that a transaction created.
 func grantOf(results []zk.MultiResponse) string {
 	for _, r := range results {
-		if name := r.String[strings.LastIndexByte(r.String, '/')+1:]; grantNode.MatchString(name) {
+		if name := r.String[strings.LastIndexByte(r.String, '/')+1:]; nodename.IsGrant(name) {
 			return name
 		}
 	}
@@ -318,16 +328,14 @@ func (u *update) sentAs(grant string) int {
 }
 
 func (sess *session) czxid(ctx context.Context, path string) (int64, error) {
-	return call(ctx, sess, func(c *zk.Conn) (int64, error) {
-		exists, stat, err := c.Exists(path)
-		if err == nil && !exists {
-			err = errAgain
-		}
-		if err != nil {
-			return 0, err
-		}
-		return stat.Czxid, nil
-	})
+	r, err := sess.ask(ctx, request{operation: opExists, path: path})
+	if errors.Is(err, zk.ErrNoNode) {
+		return 0, errAgain
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.stat.Czxid, nil
 }
 
 // abandon undoes, in the background, whatever becomes of the commits whose
@@ -376,12 +384,10 @@ func (u *update) settle(ctx context.Context, sess *session) error {
 func (u *update) fence(ctx context.Context, sess *session) error {
 	name := newGrantPrefix()
 	path := u.below(strings.TrimSuffix(name, "-"))
-	_, err := call(ctx, sess, func(c *zk.Conn) ([]zk.MultiResponse, error) {
-		return c.Multi(
-			&zk.CreateRequest{Path: path, Data: []byte{}, Acl: u.store.options.ACL},
-			&zk.DeleteRequest{Path: path, Version: -1},
-		)
-	})
+	_, err := sess.ask(ctx, transaction(
+		&zk.CreateRequest{Path: path, Data: []byte{}, Acl: u.store.options.ACL},
+		&zk.DeleteRequest{Path: path, Version: -1},
+	))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}

@@ -1,0 +1,89 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// connect reaches host and begins the session there, or goes on with it, as its
+// user. It returns errSessionOver if the session has expired. The connection
+// ends with ctx.
+func (s *session) connect(ctx context.Context, host string) (*link, error) {
+	bound := s.timeout / 3 // of each step
+	conn, err := (&net.Dialer{Timeout: min(bound, time.Second)}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		s.note(err)
+		return nil, err
+	}
+	l := &link{
+		conn: conn, host: host, step: bound, zxid: s.zxid, note: s.note,
+		watches: map[string]chan struct{}{},
+		release: context.AfterFunc(ctx, func() { conn.Close() }),
+	}
+	if err := s.establish(l); err != nil {
+		l.release()
+		l.close()
+		return nil, err
+	}
+	l.silence = s.timeout * 2 / 3
+	return l, nil
+}
+
+// establish makes a session of a connection.
+func (s *session) establish(l *link) error {
+	if config := s.credentials.tls; config != nil {
+		if err := l.encrypt(config()); err != nil {
+			return s.unmet(l, fmt.Errorf("TLS handshake: %w", err))
+		}
+	}
+	l.frames = newFrames(l.conn)
+	frame, err := l.exchange(s.connectRequest(), maxGreeting)
+	if err != nil {
+		return s.unmet(l, err)
+	}
+	s.trust()
+	g, err := parseGreeting(frame, s.id)
+	if err != nil {
+		return s.unmet(l, err)
+	}
+	if g.session == 0 {
+		return errSessionOver
+	}
+	s.timeout, s.password = g.timeout, g.password
+	s.mu.Lock()
+	s.id = g.session
+	s.mu.Unlock()
+	return s.login(l)
+}
+
+// connectRequest asks for the session, or for a new one, from no server that
+// has seen less than it has.
+func (s *session) connectRequest() []byte {
+	b := make([]byte, 4, 64)
+	b = appendInt32(b, 0) // protocol version
+	b = appendInt64(b, s.zxid)
+	b = appendInt32(b, int32(s.timeout.Milliseconds()))
+	b = appendInt64(b, s.id)
+	if s.id == 0 {
+		s.password = make([]byte, 16)
+	}
+	b = appendString(b, string(s.password))
+	return endFrame(appendBool(b, false)) // a server that only reads won't do
+}
+
+// unmet tells the session why l came to nothing.
+func (s *session) unmet(l *link, err error) error {
+	if why := distrust(err, s.credentials.certificate != ""); why != "" {
+		return s.distrusts(l.host, why, err)
+	}
+	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+		err = l.named(err)
+	} else {
+		err = fmt.Errorf("%s, before there was a session: %w", l.host, err)
+	}
+	s.note(err)
+	return err
+}
