@@ -81,14 +81,18 @@ func (b *Bare) Create(node string) (time.Duration, error) {
 }
 
 // Hold has another holder have the lease at lease for a day.
-func (b *Bare) Hold(lease string) error { return b.put(lease, time.Now().Add(24*time.Hour)) }
+func (b *Bare) Hold(lease string) error { return b.put(lease, "another", time.Now().Add(24*time.Hour)) }
 
 // Expire makes the lease at lease one of another holder that ended an hour
 // ago. Where there is a record it is set, as a renewal would have done it.
-func (b *Bare) Expire(lease string) error { return b.put(lease, time.Now().Add(-time.Hour)) }
+func (b *Bare) Expire(lease string) error { return b.put(lease, "another", time.Now().Add(-time.Hour)) }
 
-func (b *Bare) put(lease string, end time.Time) error {
-	data, err := record("another", end)
+// Free makes the lease at lease one that holder has given up, as Leasehold
+// does it; kazoo can't.
+func (b *Bare) Free(lease, holder string) error { return b.put(lease, holder, time.Unix(0, 0)) }
+
+func (b *Bare) put(lease, holder string, end time.Time) error {
+	data, err := record(holder, end)
 	if err != nil {
 		return err
 	}
@@ -119,14 +123,6 @@ func (b *Bare) Make(name string) error {
 		return nil
 	}
 	return err
-}
-
-// Forget removes the record at lease, if there is one; the path stays.
-func (b *Bare) Forget(lease string) error {
-	if err := b.Conn.Delete(Record(lease), -1); !errors.Is(err, zk.ErrNoNode) {
-		return err
-	}
-	return nil
 }
 
 func record(holder string, end time.Time) ([]byte, error) {

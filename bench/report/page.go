@@ -75,10 +75,10 @@ How it is measured:
   warm up are not counted. Medians and 99th percentiles. Whatever runs in a process of
   its own (kazoo, Curator) times itself there. On three servers all clients use the
   same follower.
-- "Bare request" is one get, set or create through the client library that
-  Leasehold uses.
-- A grant finds the path there and the lease free; a takeover finds another's
-  lease expired. Peers' locks are not leases: Curator's mutex and semaphore and
+- "Bare request" is one get, set or create through go-zookeeper, the client
+  library in wide use; Leasehold has a client of its own.
+- A grant finds a lease that the same peer's holder has given up; a takeover finds
+  another's lease expired. Peers' locks are not leases: Curator's mutex and semaphore and
   etcd's last as long as a session, so their "grant" is an acquisition of what
   is free, and they have no takeover.
 - A herd is contenders with a session each that all ask at the same moment. Those

@@ -12,7 +12,7 @@ const (
 	Create    = "create" // one creation through the same client library
 	Deny      = "deny"
 	Renew     = "renew"
-	Grant     = "grant" // the path exists and the lease is free
+	Grant     = "grant" // of a lease that this peer has given up
 	GrantNew  = "grant, new path"
 	Takeover  = "takeover" // of a lease that another let expire
 	Release   = "release"

@@ -21,11 +21,12 @@ import (
 // notObtained is the exit code of a process whose lease another has.
 const notObtained = 75
 
-// build builds a command into dir; module is the folder of its module.
+// build builds a command into dir as "make build" does; module is the folder of
+// its module.
 func build(ctx context.Context, dir, module, pkg string) (string, error) {
 	program := filepath.Join(dir, filepath.Base(pkg))
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, pkg)
-	cmd.Dir = module
+	cmd.Dir, cmd.Env = module, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}

@@ -162,14 +162,11 @@ func (c *company) kazooSteps(context.Context) ([]step, error) {
 	if _, err := lease(true, renewed); err != nil {
 		return nil, err
 	}
-	if err := c.bare.Make(free); err != nil {
-		return nil, err
-	}
 	return []step{
 		{peer: result.Kazoo, works: []string{result.Deny}, do: func(int) ([]time.Duration, error) { return lease(false, heldPath) }},
 		{peer: result.Kazoo, works: []string{result.Renew}, do: func(int) ([]time.Duration, error) { return lease(true, renewed) }},
 		{peer: result.Kazoo, works: []string{result.Grant}, do: func(int) ([]time.Duration, error) {
-			if err := c.bare.Forget(free); err != nil {
+			if err := c.bare.Free(free, "kazoo"); err != nil {
 				return nil, err
 			}
 			return lease(true, free)
