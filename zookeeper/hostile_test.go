@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -354,6 +356,62 @@ func breaks(another int) func(net.Conn) {
 			return
 		}
 		c.Write(greeting)
+	}
+}
+
+// A server that takes nothing more holds nobody up whose context has ended.
+func TestServerTakesNothing(t *testing.T) {
+	t.Parallel()
+	i := impersonate(t, func(c net.Conn) {
+		readRequest(c)
+		c.Write(frame(0, 30_000, int64(7), 16, make([]byte, 16)))
+		<-t.Context().Done()
+	})
+	s := openWith(t, i.Addr().String(), &zookeeper.Options{SessionTimeout: 30 * time.Second})
+	path := strings.Repeat("/"+strings.Repeat("x", 199), 80) // of 16,000 bytes; 1,000 requests fill all buffers
+	var asking sync.WaitGroup
+	for range 1000 {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			_, err := s.Read(ctx, path)
+			deadline, _ := ctx.Deadline()
+			if late := time.Since(deadline); !errors.Is(err, leasehold.ErrUnreachable) || late > 2*time.Second {
+				t.Errorf("got %v, %s after the context's end, want ErrUnreachable at once", err, late)
+			}
+		})
+	}
+	asking.Wait()
+}
+
+// A session that nothing is asked of is kept alive.
+func TestPings(t *testing.T) {
+	t.Parallel()
+	var connections, pings atomic.Int64
+	i := impersonate(t, func(c net.Conn) {
+		connections.Add(1)
+		readRequest(c)
+		c.Write(frame(0, 3000, int64(7), 16, make([]byte, 16)))
+		for {
+			r, ok := readRequest(c)
+			if !ok {
+				return
+			}
+			if r.xid == -2 {
+				pings.Add(1)
+			}
+			c.Write(reply(r, 0))
+		}
+	})
+	openWith(t, i.Addr().String(), &zookeeper.Options{SessionTimeout: 3 * time.Second})
+	eventually(t, func() error {
+		if n := pings.Load(); n < 3 {
+			return fmt.Errorf("got %d pings, want one every second", n)
+		}
+		return nil
+	})
+	if got := connections.Load(); got != 1 {
+		t.Errorf("got %d connections, want 1", got)
 	}
 }
 
