@@ -72,6 +72,7 @@ func (a *asking) with(ctx context.Context, u storeURL, limit time.Time, f func(l
 	if err != nil {
 		return err
 	}
+	<-a.signals.caught
 	defer func() {
 		if err := s.Close(); err != nil {
 			a.say("warning: close the store: %v", err)

@@ -8,16 +8,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 )
 
 func main() {
 	if os.Args[0] == watchdogName {
 		os.Exit(watch(os.Args[1:]))
 	}
-	// The ZooKeeper client's buffers alone bring about a first collection, and
-	// that takes a fifth of what a denied run takes.
-	debug.SetGCPercent(200)
 	os.Exit(run(context.Background(), concealArgs(os.Args[1:]), os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -71,10 +71,7 @@ func (p *program) rootCommand() *cobra.Command {
 		}
 		return withHelp(cmd, usage("%s", flagMessage(err)))
 	})
-	// cobra says "leasehold [flags]" as well, and that does nothing.
-	template := strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1)
-	const globalFlags = "{{if .HasAvailableInheritedFlags}}"
-	root.SetUsageTemplate(strings.Replace(template, globalFlags, securityUsage+globalFlags, 1))
+	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
 	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()

@@ -56,12 +56,9 @@ func (p *program) securityCommand() *cobra.Command {
 	}
 }
 
-// securityUsage stands for the hidden flags in the help of a subcommand.
-const securityUsage = `{{if .LocalFlags.Lookup "tls"}}
-
-Security flags (leasehold help security):
-  --tls, --tls-ca, --tls-cert, --tls-key, --tls-server-name, --tls-insecure,
-  --auth, --auth-file, --acl{{end}}`
+// securityFlags stands for the hidden flags in the help of a subcommand.
+const securityFlags = `  --tls, --tls-ca, --tls-cert, --tls-key, --tls-server-name, --tls-insecure,
+  --auth, --auth-file, --acl`
 
 // securing are the flags for an ensemble that is closed.
 type securing struct {

@@ -15,6 +15,7 @@ import (
 // the context, from then on they are COMMAND's. None is lost in between.
 type signals struct {
 	received chan os.Signal
+	caught   chan struct{} // closed once they are, which takes as long as a request
 
 	mu      sync.Mutex // guards what is below
 	cancel  context.CancelCauseFunc
@@ -29,12 +30,17 @@ func (e *interruption) Error() string {
 	return fmt.Sprintf("interrupted by %s", unix.SignalName(e.signal))
 }
 
-// catchSignals returns a context that ends with an *interruption.
+// catchSignals returns a context that ends with an *interruption. Until caught
+// is closed a signal may end the process instead, so nothing may be written to
+// a store before.
 func catchSignals(ctx context.Context) (context.Context, *signals) {
-	s := &signals{received: make(chan os.Signal, 64)}
+	s := &signals{received: make(chan os.Signal, 64), caught: make(chan struct{})}
 	ctx, s.cancel = context.WithCancelCause(ctx)
-	heed(s.received, userSignals...)
-	go s.receive()
+	go func() {
+		heed(s.received, userSignals...)
+		close(s.caught)
+		s.receive()
+	}()
 	return ctx, s
 }
 
