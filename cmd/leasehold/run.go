@@ -163,6 +163,7 @@ func (r *running) delay(ctx context.Context) error {
 	if r.jitter == 0 {
 		return nil
 	}
+	<-r.signals.caught
 	d := rand.N(r.jitter)
 	if log := r.logger(); log != nil {
 		log.Info("start delayed", "by", d, "until", time.Now().Add(d))
