@@ -164,7 +164,7 @@ func slots(f *result.File) table {
 
 func processes(f *result.File) table {
 	return peerTable(f, "Whole processes, from start to end (median · p99, ms)",
-		[]string{result.ProcessConnect, result.ProcessDenied, result.ProcessGranted},
+		[]string{result.ProcessConnect, result.ProcessStart, result.ProcessDenied, result.ProcessGranted},
 		func(work, peer string) (result.Measure, bool) { return f.Measure(work, peer, 1, 0) })
 }
 

@@ -22,6 +22,7 @@ const (
 	ProcessDenied  = "process, denied"
 	ProcessGranted = "process, granted"
 	ProcessConnect = "process, connects and closes"
+	ProcessStart   = "process, says its version" // what starting it takes
 )
 
 // The peers.

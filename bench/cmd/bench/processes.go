@@ -68,6 +68,7 @@ func measureProcesses(ctx context.Context, b *bench, s *setting) error {
 	granted := func(of string, round int) string { return fmt.Sprintf("/bench/process/%s-%d", of, round) }
 	measures, err := interleave(ctx, 2, b.size.processes, b.size.limit/3, []step{
 		process(result.Bare, result.ProcessConnect, 0, func(int) []string { return []string{connect, addr} }),
+		process(result.Leasehold, result.ProcessStart, 0, func(int) []string { return []string{command, "version"} }),
 		process(result.Leasehold, result.ProcessDenied, notObtained, func(int) []string { return lease(heldPath) }),
 		process(result.Leasehold, result.ProcessGranted, 0, func(round int) []string { return lease(granted("leasehold", round)) }),
 		process(result.Kazoo, result.ProcessDenied, notObtained, func(int) []string { return kazoo(heldPath) }),
