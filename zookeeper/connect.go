@@ -18,8 +18,13 @@ func (s *session) connect(ctx context.Context, host string) (*link, error) {
 		s.note(err)
 		return nil, err
 	}
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
 	l := &link{
-		conn: conn, host: host, step: bound, zxid: s.zxid, note: s.note,
+		conn: conn, raw: raw, host: host, step: bound, zxid: s.zxid, note: s.note,
 		watches: map[string]chan struct{}{},
 		release: context.AfterFunc(ctx, func() { conn.Close() }),
 	}

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -18,6 +18,7 @@ import (
 // it is answered on it, in the same order, or never.
 type link struct {
 	conn    net.Conn
+	raw     syscall.RawConn // of conn; nil with TLS
 	host    string
 	frames  frames
 	step    time.Duration // bound on each wait before serve
@@ -68,17 +69,13 @@ func (l *link) send(r request) *question {
 	return q
 }
 
-// writeTime is how long whoever sends may wait for room in the connection's
-// buffer, which there is unless the server has been silent for long.
-const writeTime = 10 * time.Millisecond
-
-// write sends b at once if that is possible, or else has a writer send it. On
-// TLS, where a write that was begun has to be ended, it is always the writer.
+// write sends b at once if the connection's buffer has room, which it has unless
+// the server has been silent for long, or else has a writer send it. On TLS,
+// where a write that was begun has to be ended, it is always the writer.
 func (l *link) write(b []byte) {
-	if _, encrypted := l.conn.(*tls.Conn); !encrypted && !l.writing {
-		l.conn.SetWriteDeadline(time.Now().Add(writeTime))
-		n, err := l.conn.Write(b)
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if l.raw != nil && !l.writing {
+		n, err := writeNow(l.raw, b)
+		if err != nil {
 			l.fail(err)
 			return
 		}
@@ -105,7 +102,9 @@ func (l *link) writeUnsent() {
 			return
 		}
 		l.conn.SetWriteDeadline(time.Now().Add(l.silence))
-		if _, err := l.conn.Write(b); err != nil {
+		_, err := l.conn.Write(b)
+		l.conn.SetWriteDeadline(time.Time{}) // which writeNow heeds too
+		if err != nil {
 			l.mu.Lock()
 			l.fail(err)
 			l.mu.Unlock()

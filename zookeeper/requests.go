@@ -56,7 +56,7 @@ func (r request) frame() []byte {
 
 // beginFrame begins a frame of the operation, and endFrame ends it.
 func beginFrame(operation, xid int32) []byte {
-	b := make([]byte, 4, 256) // the length
+	b := make([]byte, 4, 512) // the length
 	return appendInt32(appendInt32(b, xid), operation)
 }
 

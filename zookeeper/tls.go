@@ -19,7 +19,7 @@ func (l *link) encrypt(config *tls.Config) error {
 	if err := conn.Handshake(); err != nil {
 		return err
 	}
-	l.conn = conn
+	l.conn, l.raw = conn, nil
 	return nil
 }
 
