@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"time"
 )
@@ -33,6 +34,7 @@ func (s *session) connect(ctx context.Context, host string) (*link, error) {
 		l.close()
 		return nil, err
 	}
+	l.conn.SetDeadline(time.Time{})
 	l.silence = s.timeout * 2 / 3
 	return l, nil
 }
@@ -70,7 +72,7 @@ func (s *session) connectRequest() []byte {
 	b := make([]byte, 4, 64)
 	b = appendInt32(b, 0) // protocol version
 	b = appendInt64(b, s.zxid)
-	b = appendInt32(b, int32(s.timeout.Milliseconds()))
+	b = appendInt32(b, int32(min(s.timeout.Milliseconds(), math.MaxInt32)))
 	b = appendInt64(b, s.id)
 	if s.id == 0 {
 		s.password = make([]byte, 16)

@@ -138,7 +138,6 @@ func (l *link) ping() {
 // why.
 func (l *link) serve() error {
 	defer l.breakOff()
-	l.conn.SetDeadline(time.Time{})
 	l.mu.Lock()
 	l.pinger = time.AfterFunc(l.silence/2, l.ping)
 	l.mu.Unlock()
