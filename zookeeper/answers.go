@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,11 +71,11 @@ type reply struct {
 	event   <-chan struct{} // closed once what the request watches may have changed
 }
 
-// parseResult reads what follows the header of a successful answer. What
-// follows the result is for newer clients. err is the first in a transaction
-// that failed.
-func parseResult(operation int32, answer cursor) (r reply, err error) {
-	switch operation {
+// parseResult reads what follows the header of a successful answer to a request.
+// What follows the result is for newer clients. err is the first in a
+// transaction that failed.
+func parseResult(to request, answer cursor) (r reply, err error) {
+	switch to.operation {
 	case opClose:
 	case opSync:
 		answer.bytes()
@@ -95,20 +96,28 @@ func parseResult(operation int32, answer cursor) (r reply, err error) {
 		}
 		r.stat = answer.stat()
 	case opMulti:
-		r.results, err = answer.results()
+		r.results, err = answer.results(len(to.ops))
 	}
 	if answer.broken {
-		return reply{}, unfit("an answer to operation %d that ends early", operation)
+		return reply{}, unfit("an answer to operation %d that ends early", to.operation)
 	}
 	return r, err
 }
 
+// Errors that the client library has no names for.
+var (
+	errUnimplemented = errors.New("the server does not know this request")
+	errLocalSession  = errors.New("the server has local sessions, which can't have kazoo's lock (localSessionsUpgradingEnabled)")
+	errQuota         = errors.New("the quota is exceeded")
+)
+
 // codes are the server's errors that have names (KeeperException.Code).
 var codes = map[int32]error{
-	-8: zk.ErrBadArguments, -100: zk.ErrAPIError, -101: zk.ErrNoNode, -102: zk.ErrNoAuth, -103: zk.ErrBadVersion,
+	-6: errUnimplemented, -8: zk.ErrBadArguments, -100: zk.ErrAPIError, -101: zk.ErrNoNode, -102: zk.ErrNoAuth, -103: zk.ErrBadVersion,
 	-108: zk.ErrNoChildrenForEphemerals, -110: zk.ErrNodeExists, -111: zk.ErrNotEmpty, -112: zk.ErrSessionExpired,
 	-114: zk.ErrInvalidACL, -115: zk.ErrAuthFailed, -116: zk.ErrClosing, -117: zk.ErrNothing,
-	-118: zk.ErrSessionMoved, -123: zk.ErrReconfigDisabled, -124: errAuthRequired,
+	-118: zk.ErrSessionMoved, -120: errLocalSession, -123: zk.ErrReconfigDisabled,
+	-124: errAuthRequired, -125: errQuota,
 }
 
 // codeError is the error that a server reports by a code, nil for 0.
@@ -184,13 +193,17 @@ func (c *cursor) stat() *zk.Stat {
 	}
 }
 
-// results are those of a transaction: each has a header, and the last is only
-// that. err is the first of theirs.
-func (c *cursor) results() (results []zk.MultiResponse, err error) {
+// results are those of a transaction of n operations: each has a header, and
+// the last is only that. err is the first of theirs.
+func (c *cursor) results(n int) (results []zk.MultiResponse, err error) {
 	for !c.broken {
 		kind, last := c.int32(), c.take(1)
 		c.int32() // the error, once more
 		if c.broken || last[0] != 0 {
+			break
+		}
+		if len(results) == n {
+			c.fail()
 			break
 		}
 		var r zk.MultiResponse

@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -58,6 +59,15 @@ func (s *session) askBorrowed(ctx context.Context, r request) (reply, error) {
 	}
 }
 
+// askBorrowedAtOnce is askAtOnce for a borrowed connection. If that is lost at
+// this very moment the library sends the request later.
+func (s *session) askBorrowedAtOnce(r request) (reply, error) {
+	if s.borrowed.State() != zk.StateHasSession {
+		return reply{}, errNotSent
+	}
+	return s.askBorrowed(context.Background(), r)
+}
+
 // askLibrary makes a request by the client library.
 func askLibrary(ctx context.Context, conn *zk.Conn, request request) (r reply, err error) {
 	var event <-chan zk.Event
@@ -108,8 +118,12 @@ func closedBy(ctx context.Context, event <-chan zk.Event) <-chan struct{} {
 
 // known replaces an error that the client library has no name for.
 func known(err error) error {
-	if err != nil && err.Error() == "unknown error: -124" {
-		return errAuthRequired
+	var code int32
+	if err == nil {
+		return nil
 	}
-	return err
+	if _, failed := fmt.Sscanf(err.Error(), "unknown error: %d", &code); failed != nil {
+		return err
+	}
+	return codeError(code)
 }

@@ -4,17 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"math/rand/v2"
 	"net"
 	"time"
 )
 
-// connect reaches host and begins the session there, or goes on with it, as its
-// user. It returns errSessionOver if the session has expired. The connection
-// ends with ctx.
+// connect begins the session at host, or goes on with it, as its user. A name
+// is looked up anew, and all of its addresses are tried. It returns
+// errSessionOver if the session has expired. The connection ends with ctx.
 func (s *session) connect(ctx context.Context, host string) (*link, error) {
-	bound := s.timeout / 3 // of each step
-	conn, err := (&net.Dialer{Timeout: min(bound, time.Second)}).DialContext(ctx, "tcp", host)
+	name, port, err := net.SplitHostPort(host) // parseURL has seen to it that it has one
+	if err != nil {
+		return nil, err
+	}
+	looking, cancel := context.WithTimeout(ctx, s.stepTime())
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupHost(looking, name)
+	if err != nil {
+		s.note(err)
+		return nil, err
+	}
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	for _, addr := range addrs {
+		var l *link
+		l, err = s.dial(ctx, host, net.JoinHostPort(addr, port))
+		if err == nil || errors.Is(err, errSessionOver) || s.isHopeless() || ctx.Err() != nil {
+			return l, err
+		}
+	}
+	return nil, err
+}
+
+// stepTime bounds each step before there is a session.
+func (s *session) stepTime() time.Duration { return min(s.timeout/3, 5*time.Second) }
+
+// dial is connect to one address of host.
+func (s *session) dial(ctx context.Context, host, addr string) (*link, error) {
+	conn, err := (&net.Dialer{Timeout: min(s.stepTime(), time.Second)}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		s.note(err)
 		return nil, err
@@ -25,7 +51,7 @@ func (s *session) connect(ctx context.Context, host string) (*link, error) {
 		return nil, err
 	}
 	l := &link{
-		conn: conn, raw: raw, host: host, step: bound, zxid: s.zxid, note: s.note,
+		conn: conn, raw: raw, host: host, step: s.stepTime(), zxid: s.zxid, note: s.note,
 		watches: map[string]chan struct{}{},
 		release: context.AfterFunc(ctx, func() { conn.Close() }),
 	}
@@ -72,7 +98,7 @@ func (s *session) connectRequest() []byte {
 	b := make([]byte, 4, 64)
 	b = appendInt32(b, 0) // protocol version
 	b = appendInt64(b, s.zxid)
-	b = appendInt32(b, int32(min(s.timeout.Milliseconds(), math.MaxInt32)))
+	b = appendInt32(b, int32(s.timeout.Milliseconds()))
 	b = appendInt64(b, s.id)
 	if s.id == 0 {
 		s.password = make([]byte, 16)

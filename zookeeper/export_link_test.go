@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -14,6 +15,7 @@ import (
 var Requests = []string{"get", "get and watch", "exists", "exists and watch", "children", "ACL", "sync", "transaction that fails", "transaction"}
 
 func requests(path string) []request {
+	check := &zk.CheckVersionRequest{Path: path, Version: -1}
 	return []request{
 		{operation: opGetData, path: path},
 		{operation: opGetData, path: path, watch: true},
@@ -27,7 +29,7 @@ func requests(path string) []request {
 			&zk.SetDataRequest{Path: path, Data: []byte{}, Version: 77},
 			&zk.DeleteRequest{Path: path, Version: -1},
 		),
-		transaction(&zk.CheckVersionRequest{Path: path, Version: -1}),
+		transaction(check, check, check, check),
 	}
 }
 
@@ -88,4 +90,14 @@ func Replay(conn net.Conn) (answers []string, why error) {
 func Greet(frame []byte, resumes int64) (timeout time.Duration, session int64, err error) {
 	g, err := parseGreeting(frame, resumes)
 	return g.timeout, g.session, err
+}
+
+// AskAtOnce asks something without waiting for a connection, and reports
+// whether that was not sent.
+func (s *Store) AskAtOnce() (notSent bool) {
+	s.mu.Lock()
+	sess := s.current
+	s.mu.Unlock()
+	_, err := sess.askAtOnce(requests("/x")[0])
+	return errors.Is(err, errNotSent)
 }

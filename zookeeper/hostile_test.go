@@ -37,6 +37,11 @@ func impersonate(t *testing.T, serve func(net.Conn)) *impostor {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveAt(t, listener, serve)
+}
+
+// serveAt is impersonate at a place of the caller's choice.
+func serveAt(t *testing.T, listener net.Listener, serve func(net.Conn)) *impostor {
 	i := &impostor{Listener: listener}
 	i.busy.Go(func() {
 		for {
@@ -241,6 +246,7 @@ func TestHostileServers(t *testing.T) { // not in parallel: goroutines and memor
 		"transaction without end":     {inMulti(1, "\x00", 0, 2, "/x"), "an answer to operation 14 that ends early"},
 		"transaction cut in its flag": {inMulti(2), "an answer to operation 14 that ends early"},
 		"transaction of no type":      {inMulti(77, "\x00", 0), "an answer to operation 14 that ends early"},
+		"transaction of many results": {inMulti(bytes.Repeat(wire(2, "\x00", 0), 50), -1, "\x01", -1), "an answer to operation 14 that ends early"},
 		"transaction without results": {inMulti(-1, "\x01", -1), "outcome unknown"},
 		"sessions end at once":        {breaks(0), "no session since"},
 		"another session":             {breaks(8), "session 0x8 where 0x7 was asked for"},

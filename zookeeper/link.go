@@ -176,7 +176,7 @@ func (l *link) take(frame []byte) error {
 	}
 	l.zxid = max(l.zxid, zxid)
 	if q.err = codeError(code); q.err == nil {
-		q.reply, q.err = parseResult(q.operation, answer)
+		q.reply, q.err = parseResult(q.request, answer)
 	}
 	if unfit := (*unfitError)(nil); errors.As(q.err, &unfit) {
 		err, q.err = q.err, zk.ErrConnectionClosed
@@ -279,11 +279,13 @@ func (l *link) named(err error) error {
 	return fmt.Errorf("%s: %w", l.host, err)
 }
 
-// goodbye ends the session at the server. It returns once it has, or when ctx
-// ends.
-func (l *link) goodbye(ctx context.Context) {
+// goodbye ends the session at the server, and reports whether it has.
+func (l *link) goodbye(ctx context.Context) bool {
+	q := l.send(request{operation: opClose})
 	select {
-	case <-l.send(request{operation: opClose}).done:
+	case <-q.done:
+		return q.err == nil
 	case <-ctx.Done():
+		return false
 	}
 }

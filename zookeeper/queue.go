@@ -105,7 +105,7 @@ func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 	prefix := kazoo.LockNode(randomHex(16))
 	var name string
 	err := u.store.insist(ctx, sess, func() error {
-		r, err := sess.ask(context.WithoutCancel(ctx), transaction(u.create(prefix, []byte(u.holder), zk.FlagEphemeral|zk.FlagSequence)))
+		r, err := sess.askAtOnce(transaction(u.create(prefix, []byte(u.holder), zk.FlagEphemeral|zk.FlagSequence)))
 		if err == nil {
 			name, err = createdName(r.results)
 		}
@@ -113,7 +113,7 @@ func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 	}, func(own context.Context, err error) {
 		if err == nil {
 			u.remove(own, sess, name)
-		} else if !isDefinite(err) {
+		} else if !isDefinite(err) && !errors.Is(err, errNotSent) {
 			u.loseLock(own, sess, prefix)
 		}
 	})

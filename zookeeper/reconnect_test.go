@@ -2,13 +2,16 @@ package zookeeper_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/zookeeper"
 )
 
@@ -80,4 +83,139 @@ func TestReconnect(t *testing.T) {
 			go s.Read(t.Context(), "/x") // which begins another session
 		}
 	}
+}
+
+// The end of a session is asked for again when the connection is lost under it.
+func TestGoodbyeIsRepeated(t *testing.T) {
+	t.Parallel()
+	var connections, goodbyes atomic.Int64
+	i := impersonate(t, func(c net.Conn) {
+		readRequest(c)
+		n := connections.Add(1)
+		c.Write(frame(0, 3000, int64(7), 16, make([]byte, 16)))
+		for {
+			r, ok := readRequest(c)
+			if !ok || r.operation == closing && n == 1 {
+				return
+			}
+			if r.operation == closing {
+				goodbyes.Add(1)
+			}
+			c.Write(reply(r, 0))
+		}
+	})
+	addr := i.Addr().String()
+	s := open(t, addr+","+addr)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := goodbyes.Load(); got != 1 {
+		t.Errorf("got %d goodbyes after one that was lost, want 1", got)
+	}
+}
+
+// A session that no server takes any more is given up: the servers may have
+// been restored, and know less than it has seen.
+func TestForlornSession(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int64
+	i := impersonate(t, func(c net.Conn) {
+		first := connections.Add(1) == 1
+		if r := readConnectRequest(t, c); r.session != 0 {
+			return
+		}
+		c.Write(frame(0, 300, int64(7), 16, make([]byte, 16)))
+		for !first {
+			r, ok := readRequest(c)
+			if !ok {
+				return
+			}
+			c.Write(reply(r, noNode))
+		}
+	})
+	s := openWith(t, i.Addr().String(), &zookeeper.Options{SessionTimeout: 300 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := s.Read(ctx, "/x"); err != nil {
+		t.Errorf("got %v, want an answer in a new session", err)
+	}
+}
+
+// What is not to be forgotten halfway is not sent once a connection is back,
+// when nobody waits for it any more.
+func TestAskAtOnce(t *testing.T) {
+	t.Parallel()
+	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
+	s := open(t, proxy.Addr())
+	if s.AskAtOnce() {
+		t.Error("connected: got nothing sent, want it asked")
+	}
+	proxy.Cut()
+	eventually(t, func() error {
+		if !s.AskAtOnce() {
+			return errors.New("not connected: got it asked, want nothing sent")
+		}
+		return nil
+	})
+}
+
+// All addresses of a name are tried, whatever some of them are.
+func TestAllAddresses(t *testing.T) { // not in parallel: the resolver is everybody's
+	sick := impersonate(t, func(c net.Conn) { readRequest(c) })
+	_, port, err := net.SplitHostPort(sick.Addr().String()) // at 127.0.0.1
+	if err != nil {
+		t.Fatal(err)
+	}
+	well, err := net.Listen("tcp", "127.0.0.2:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveAt(t, well, answers(func(r request) []byte { return reply(r, noNode) }))
+
+	resolver := net.DefaultResolver
+	defer func() { net.DefaultResolver = resolver }()
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		go nameServer(server, [4]byte{127, 0, 0, 1}, [4]byte{127, 0, 0, 2})
+		return client, nil
+	}}
+	begin := time.Now()
+	for range 16 { // they are in another order each time
+		s := open(t, "zookeeper.example.:"+port)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("got 16 sessions in %s, want no wait for the other address", took)
+	}
+}
+
+// nameServer answers the question that comes on c, which has the form of one
+// over TCP (RFC 1035, 4.2.2), with addrs.
+func nameServer(c net.Conn, addrs ...[4]byte) {
+	defer c.Close()
+	var size [2]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		return
+	}
+	query := make([]byte, binary.BigEndian.Uint16(size[:]))
+	if _, err := io.ReadFull(c, query); err != nil {
+		return
+	}
+	end := 12 // of the header; then the name, ended by an empty label, and type and class
+	for query[end] != 0 {
+		end += 1 + int(query[end])
+	}
+	answer := query[:end+5]
+	answer[2], answer[3] = 0x81, 0x80   // an answer, without error
+	copy(answer[6:12], make([]byte, 6)) // how many there are
+	if answer[end+2] == 1 {             // IPv4
+		answer[7] = byte(len(addrs))
+		for _, a := range addrs {
+			answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4) // the name above, IPv4, Internet, no time to live, 4 bytes
+			answer = append(answer, a[:]...)
+		}
+	}
+	c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
 }

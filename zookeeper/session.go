@@ -22,6 +22,9 @@ var (
 	// may have been answered by another one.
 	errSessionOver = errors.New("session is over")
 
+	// errNotSent means that there was no connection to ask on.
+	errNotSent = errors.New("no connection")
+
 	// errAgain means that an attempt was overtaken and is to be made anew.
 	errAgain = errors.New("overtaken")
 )
@@ -100,6 +103,10 @@ func (s *session) run(ctx context.Context) {
 		}
 		if err != nil {
 			s.logger.Debug("no connection to ZooKeeper", "error", err)
+			if s.isForlorn() {
+				s.end()
+				return
+			}
 			continue
 		}
 		s.logger.Debug("connected to ZooKeeper", "host", l.host)
@@ -160,6 +167,15 @@ func (s *session) isHopeless() bool {
 	return s.failure != nil
 }
 
+// isForlorn reports whether the session has been without a connection for so
+// long that it may be one of another ensemble, or of a time before the present
+// one was restored: its servers refuse whoever has seen more than they have.
+func (s *session) isForlorn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id != 0 && time.Since(s.lastDown) > 3*s.timeout
+}
+
 // distrusts notes that there can be no connection to host, and returns err as
 // why. It ends the session when that goes for all of its hosts.
 func (s *session) distrusts(host, why string, err error) error {
@@ -201,21 +217,20 @@ func (s *session) close() {
 	s.end()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	s.mu.Lock()
-	l, changed, began := s.link, s.changed, s.id != 0
-	s.mu.Unlock()
-	if l == nil && began {
-		select { // it may be back in time
-		case <-changed:
+	for {
+		s.mu.Lock()
+		l, changed, began := s.link, s.changed, s.id != 0
+		s.mu.Unlock()
+		if !began || l != nil && l.goodbye(ctx) {
+			break
+		}
+		select {
+		case <-changed: // it may be back
+			continue
 		case <-s.gone:
 		case <-ctx.Done():
 		}
-		s.mu.Lock()
-		l = s.link
-		s.mu.Unlock()
-	}
-	if l != nil {
-		l.goodbye(ctx)
+		break
 	}
 	s.cancel()
 	<-s.gone
@@ -268,15 +283,45 @@ func (s *session) ask(ctx context.Context, r request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q := l.send(r)
+	if ctx.Err() != nil {
+		return reply{}, s.unreachable(ctx)
+	}
+	return s.await(ctx, l.send(r))
+}
+
+// askAtOnce is ask without a context. It returns errNotSent if there is no
+// connection at the moment.
+func (s *session) askAtOnce(r request) (reply, error) {
+	if s.borrowed != nil {
+		return s.askBorrowedAtOnce(r)
+	}
+	s.mu.Lock()
+	l := s.link
+	s.mu.Unlock()
+	if l == nil || s.isOver() {
+		return reply{}, errNotSent
+	}
+	return s.await(context.Background(), l.send(r))
+}
+
+// await returns the answer to q. One that is there counts, even if ctx or the
+// session has ended.
+func (s *session) await(ctx context.Context, q *question) (reply, error) {
 	select {
 	case <-q.done:
 		return q.reply, q.err
 	case <-s.over:
-		return reply{}, errSessionOver
 	case <-ctx.Done():
-		return reply{}, s.unreachable(ctx)
 	}
+	select {
+	case <-q.done:
+		return q.reply, q.err
+	default:
+	}
+	if s.isOver() {
+		return reply{}, errSessionOver
+	}
+	return reply{}, s.unreachable(ctx)
 }
 
 // note keeps err as the reason to give if no server comes back, nil when one
@@ -321,7 +366,7 @@ func (s *session) unreachable(ctx context.Context) error {
 var definite = []error{
 	zk.ErrNoNode, zk.ErrNodeExists, zk.ErrBadVersion, zk.ErrNotEmpty, zk.ErrNoAuth,
 	zk.ErrInvalidACL, zk.ErrNoChildrenForEphemerals, zk.ErrBadArguments, zk.ErrAPIError,
-	errAuthRequired,
+	errAuthRequired, errUnimplemented, errLocalSession, errQuota,
 }
 
 func isDefinite(err error) bool {

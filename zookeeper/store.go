@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,7 @@ const (
 	defaultTimeout = 10 * time.Second
 	defaultLag     = 10 * time.Second
 	minTimeout     = 100 * time.Millisecond
+	maxTimeout     = 24 * time.Hour
 )
 
 // A Store keeps leases on ZooKeeper. Open or New makes one.
@@ -115,8 +117,8 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t := s.options.SessionTimeout; t < minTimeout {
-		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: "must be at least " + minTimeout.String()}
+	if t := s.options.SessionTimeout; t < minTimeout || t > maxTimeout {
+		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: fmt.Sprintf("must be from %s to %s", minTimeout, maxTimeout)}
 	}
 	s.connect = func() *session {
 		return open(a.hosts, s.options.SessionTimeout, s.options.Logger, s.credentials)

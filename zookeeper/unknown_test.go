@@ -1,7 +1,9 @@
 package zookeeper_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,5 +70,25 @@ func TestOwnCommitIsNoReasonToRefuse(t *testing.T) {
 	})
 	if err != nil || string(e.Data) != string(data) {
 		t.Errorf("got the record %s and error %v, want the grant that was committed", e.Data, err)
+	}
+}
+
+// A refusal that is none of the protocol's own is told, and not taken for an
+// unknown outcome.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	server := zktest.StartWith(t, zktest.Config{Extra: "enforceQuota=true\n"})
+	conn := zktest.Conn(t, server.Addr())
+	create(t, conn, "/jobs", "")
+	create(t, conn, "/zookeeper/quota/jobs", "")
+	create(t, conn, "/zookeeper/quota/jobs/zookeeper_limits", "count=-1,bytes=-1,countHardLimit=1,byteHardLimit=-1")
+	create(t, conn, "/zookeeper/quota/jobs/zookeeper_stats", "count=1,bytes=0")
+	for name, store := range map[string]*zookeeper.Store{"own": open(t, server.Addr()), "borrowed": zookeeper.New(conn, nil)} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := client(store, "host-a").TryAcquire(ctx, "/jobs/one", time.Minute)
+		if err == nil || errors.Is(err, leasehold.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "quota is exceeded") {
+			t.Errorf("%s session: got %v, want that the quota is exceeded", name, err)
+		}
 	}
 }
