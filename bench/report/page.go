@@ -49,6 +49,7 @@ func Write(docs, source string, f *result.File) error {
 	all := tables(f)
 	all[0].title = "## " + all[0].title
 	all[0].write(&text)
+	text.WriteString(obstacles(f))
 	text.WriteString("\n## Plots\n" + images.String() + "\n## Figures\n")
 	for _, t := range all[1:] {
 		t.title = "### " + t.title

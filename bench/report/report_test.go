@@ -21,6 +21,9 @@ func TestPage(t *testing.T) {
 		Measures: []result.Measure{
 			{Work: result.Get, Peer: result.Bare, Servers: 1, N: 10, Median: 0.2, P99: 3},
 			{Work: result.Deny, Peer: result.Leasehold, Servers: 1, N: 10, Median: 0.21, P99: 4},
+			{Work: result.Set, Peer: result.Bare, Servers: 3, N: 10, Median: 0.5, P99: 3},
+			{Work: result.Renew, Peer: result.Leasehold, Servers: 3, N: 10, Median: 0.6, P99: 3},
+			{Work: result.Renew, Peer: result.Kazoo, Servers: 3, N: 10, Median: 4, P99: 3},
 			{Work: result.DenySlots, Peer: result.Leasehold, Servers: 1, Slots: 1, N: 10, Median: 1, P99: 4},
 			{Work: result.DenySlots, Peer: result.Leasehold, Servers: 1, Slots: 100, N: 10, Median: 10, P99: 40},
 		},
@@ -40,7 +43,7 @@ func TestPage(t *testing.T) {
 	page := string(text)
 	for _, want := range []string{
 		"`make bench`", "(../bench/results/x.json)", "2026-11-23 04:05 UTC, in 9 minutes", "ext4 on /dev/x", "2.8.0", "no etcdctl",
-		"0.20 · 3.00", "12.3", " 0.50 |", " 2000 |",
+		"0.20 · 3.00", "12.3", "three servers: kazoo's takes 8.00 times as long as a bare set", " 0.50 |", " 2000 |",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
