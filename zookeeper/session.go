@@ -64,8 +64,6 @@ type session struct {
 
 // open begins a session of our own. It returns at once; wait waits for it.
 func open(hosts []string, timeout time.Duration, logger *slog.Logger, c *credentials) *session {
-	hosts = slices.Clone(hosts)
-	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{
 		hosts:       hosts,
@@ -86,15 +84,17 @@ func open(hosts []string, timeout time.Duration, logger *slog.Logger, c *credent
 // run keeps the session connected until it has expired, can't be, or ctx ends.
 func (s *session) run(ctx context.Context) {
 	defer close(s.gone)
+	hosts := slices.Clone(s.hosts) // in an order of its own, so that clients spread
+	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
 	var round time.Time // when the present round of attempts began
-	for i := 0; ; i = (i + 1) % len(s.hosts) {
+	for i := 0; ; i = (i + 1) % len(hosts) {
 		if i == 0 {
 			if early := time.Until(round.Add(roundTime())); early > 0 {
 				sleep(ctx, early)
 			}
 			round = time.Now()
 		}
-		l, err := s.connect(ctx, s.hosts[i])
+		l, err := s.connect(ctx, hosts[i])
 		if errors.Is(err, errSessionOver) {
 			s.end()
 		}
