@@ -144,10 +144,28 @@ func (c *Collector) Changes() []Change {
 }
 
 // Lost returns the zxids of what was committed and is not any more: a majority
-// had logged it, and a majority has not.
+// had logged it, and a majority has not. A server that was sent a snapshot
+// keeps in its log what the snapshot does not have; so the zxids of later
+// changes are among them that can't be after what was logged before, like the
+// creation of a node that there is.
 func (c *Collector) Lost() []int64 {
-	_, lost := c.committed()
-	return lost
+	all, lost := c.committed()
+	lost = append(lost, impossible(all)...)
+	slices.Sort(lost)
+	return slices.Compact(lost)
+}
+
+// impossible returns the zxids of the changes that can't follow those before
+// them. Of a node that was there before the first nothing is known.
+func impossible(all []Change) (zxids []int64) {
+	there := map[string]bool{}
+	for _, c := range all {
+		if was, known := there[c.Path]; known && was == (c.Kind == Created) {
+			zxids = append(zxids, c.Zxid)
+		}
+		there[c.Path] = c.Kind != Deleted
+	}
+	return zxids
 }
 
 func (c *Collector) committed() (all []Change, lost []int64) {
@@ -168,7 +186,6 @@ func (c *Collector) committed() (all []Change, lost []int64) {
 			lost = append(lost, zxid)
 		}
 	}
-	slices.Sort(lost)
 	slices.SortStableFunc(all, func(a, b Change) int { return cmp.Compare(a.Zxid, b.Zxid) })
 	return all, lost
 }

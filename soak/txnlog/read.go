@@ -44,6 +44,7 @@ const (
 	opDeleteContainer = 20
 	opCreateTTL       = 21
 	opCloseSession    = -11
+	opError           = -1
 )
 
 const magic = "ZKLG"
@@ -109,15 +110,20 @@ func (r *reader) changes(c Change, op int32) []Change {
 		c.Kind, c.Path = Deleted, r.string()
 	case opMulti:
 		var all []Change
+		failed := false // what precedes the operation that failed is logged as if it had been done
 		for range r.int() {
 			sub := &reader{}
 			op, body := r.int(), r.buffer()
 			sub.rest = body
 			all = append(all, sub.changes(c, op)...)
+			failed = failed || op == opError
 			r.short = r.short || sub.short
 			if r.short {
 				break
 			}
+		}
+		if failed {
+			return nil
 		}
 		return all
 	case opCloseSession:

@@ -2,7 +2,9 @@ package txnlog_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/adler32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,7 +49,10 @@ func TestRealServer(t *testing.T) {
 	must(err)
 	add("created", "/a/s-0000000000", "")
 	add("set", "/a", "three")
-	if _, err = conn.Multi(&zk.DeleteRequest{Path: "/a", Version: 7}); err == nil {
+	if _, err = conn.Multi(
+		&zk.CreateRequest{Path: "/a/never", Acl: acl},
+		&zk.DeleteRequest{Path: "/a", Version: 7},
+	); err == nil {
 		t.Fatal("a transaction with a wrong version was carried out")
 	}
 	must(conn.Delete("/a/s-0000000000", -1))
@@ -209,4 +214,62 @@ func logDir(t *testing.T, server *zktest.Server) string {
 		t.Fatalf("no dataLogDir in %q", answer)
 	}
 	return dir
+}
+
+// What a majority has logged is lost if what follows shows that it is not
+// there, whatever the logs still have.
+func TestContradicted(t *testing.T) {
+	t.Parallel()
+	const create, set, remove = 1, 5, 2
+	for name, test := range map[string]struct {
+		log  []transaction
+		want []int64
+	}{
+		"nothing":                  {[]transaction{{1, create, "/a"}, {2, set, "/a"}, {3, remove, "/a"}, {4, create, "/a"}}, nil},
+		"what nothing is known of": {[]transaction{{1, set, "/a"}, {2, remove, "/b"}, {3, create, "/b"}}, nil},
+		"a creation":               {[]transaction{{1, create, "/a"}, {2, create, "/b"}, {3, create, "/a"}}, []int64{3}},
+		"a removal":                {[]transaction{{1, create, "/a"}, {2, remove, "/a"}, {3, remove, "/a"}, {4, set, "/a"}}, []int64{3, 4}},
+	} {
+		dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
+		for _, dir := range dirs[1:] {
+			if err := os.Mkdir(filepath.Join(dir, "version-2"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "version-2", "log.1"), logOf(test.log), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		logs := txnlog.NewCollector(dirs...)
+		if err := logs.Poll(); err != nil {
+			t.Fatal(err)
+		}
+		if got := logs.Lost(); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %v lost, want %v", name, got, test.want)
+		}
+	}
+}
+
+type transaction struct {
+	zxid int64
+	kind uint32
+	path string
+}
+
+// logOf is a server's log of transactions.
+func logOf(all []transaction) []byte {
+	log := append([]byte("ZKLG"), make([]byte, 12)...)
+	for _, tx := range all {
+		var b []byte
+		b = binary.BigEndian.AppendUint64(b, 7) // the session
+		b = binary.BigEndian.AppendUint32(b, 0)
+		b = binary.BigEndian.AppendUint64(b, uint64(tx.zxid))
+		b = binary.BigEndian.AppendUint64(b, 0) // the time
+		b = binary.BigEndian.AppendUint32(b, tx.kind)
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(tx.path))), tx.path...)
+		b = binary.BigEndian.AppendUint32(b, 0) // no data
+		log = binary.BigEndian.AppendUint64(log, uint64(adler32.Checksum(b)))
+		log = append(binary.BigEndian.AppendUint32(log, uint32(len(b))), b...)
+		log = append(log, 'B')
+	}
+	return log
 }
