@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"time"
+
+	"leasehold.example/leasehold"
 )
 
 // connect begins the session at host, or goes on with it, as its user. A name
@@ -77,7 +79,6 @@ func (s *session) establish(l *link) error {
 	if err != nil {
 		return s.unmet(l, err)
 	}
-	s.trust()
 	g, err := parseGreeting(frame, s.id)
 	if err != nil {
 		return s.unmet(l, err)
@@ -85,11 +86,20 @@ func (s *session) establish(l *link) error {
 	if g.session == 0 {
 		return errSessionOver
 	}
+	if err := s.login(l); err != nil {
+		return err
+	}
+	s.begins(g)
+	return nil
+}
+
+// begins notes that there is a connection, and which session it is.
+func (s *session) begins(g greeting) {
 	s.timeout, s.password = g.timeout, g.password
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.id = g.session
-	s.mu.Unlock()
-	return s.login(l)
+	clear(s.distrusted)
 }
 
 // connectRequest asks for the session, or for a new one, from no server that
@@ -110,7 +120,7 @@ func (s *session) connectRequest() []byte {
 // unmet tells the session why l came to nothing.
 func (s *session) unmet(l *link, err error) error {
 	if why := distrust(err, s.credentials.certificate != ""); why != "" {
-		return s.distrusts(l.host, why, err)
+		return s.distrusts(l.host, fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrPermission, l.host, why, err))
 	}
 	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
 		err = l.named(err)

@@ -21,9 +21,7 @@ func (s *session) login(l *link) error {
 	default:
 		err = s.digest(l)
 	}
-	if errors.Is(err, leasehold.ErrPermission) {
-		s.fail(err)
-	} else if err != nil {
+	if err != nil && !errors.Is(err, leasehold.ErrPermission) {
 		err = fmt.Errorf("%s, while it authenticated %v: %w", l.host, auth, err)
 		s.note(err)
 	}
@@ -36,7 +34,7 @@ func (s *session) digest(l *link) error {
 	b = appendString(b, s.credentials.auth.User+":"+s.credentials.password())
 	_, err := l.authenticate(b, 1)
 	if errors.Is(err, errRefused) {
-		return l.refusal("does not take digest users")
+		return s.distrusts(l.host, l.refusal("does not take digest users"))
 	}
 	return err
 }
@@ -46,7 +44,7 @@ func (s *session) saslDigest(l *link) error {
 	exchange := newDigestMD5(auth.User, s.credentials.password())
 	challenge, err := l.token(1, "")
 	if errors.Is(err, errRefused) || err == nil && challenge == "" {
-		return l.refusal("has no SASL users, or not with DIGEST-MD5")
+		return s.distrusts(l.host, l.refusal("has no SASL users, or not with DIGEST-MD5"))
 	}
 	if err != nil {
 		return err
@@ -59,14 +57,14 @@ func (s *session) saslDigest(l *link) error {
 	// "" is the answer where such clients are let in all the same
 	// (zookeeper.allowSaslFailedClients).
 	if errors.Is(err, errRefused) || err == nil && verdict == "" {
-		return l.refusal(fmt.Sprintf("does not accept the password of %v, or does not know the user", auth))
+		return s.fails(l.refusal(fmt.Sprintf("does not accept the password of %v, or does not know the user", auth)))
 	}
 	if err != nil {
 		return err
 	}
 	said, err := parseDirectives(verdict)
 	if err != nil || subtle.ConstantTimeCompare([]byte(said.first("rspauth")), []byte(proof)) == 0 {
-		return l.refusal(fmt.Sprintf("does not prove that it knows the password of %v, so it may be an impostor", auth))
+		return s.distrusts(l.host, l.refusal(fmt.Sprintf("does not prove that it knows the password of %v, so it may be an impostor", auth)))
 	}
 	return nil
 }
@@ -106,7 +104,7 @@ func (l *link) authenticate(frame []byte, xid int32) (cursor, error) {
 // maxToken bounds what a server answers to an authentication, in bytes.
 const maxToken = 64 << 10
 
-// refusal is one that another attempt, or another server, does not change.
+// refusal is one that another attempt does not change.
 func (l *link) refusal(what string) error {
 	return fmt.Errorf("%w: ZooKeeper at %s %s", leasehold.ErrPermission, l.host, what)
 }

@@ -114,6 +114,23 @@ func TestSASLImpostor(t *testing.T) {
 	}
 }
 
+// One host that is no good does not keep anybody from the others.
+func TestSASLImpostorAmongOthers(t *testing.T) {
+	t.Parallel()
+	server := zktest.StartSecured(t, zktest.Security{ClientCertificates: "none", RequireSASL: true})
+	const challenge = `realm="zk-sasl-md5",nonce="abc",charset=utf-8,algorithm=md5-sess`
+	for name, addr := range map[string]string{
+		"no proof": pretender(t, [2]string{challenge, "x=y"}), "no SASL": zktest.Shared(t).Addr(),
+	} {
+		for range 4 { // they are in another order each time
+			s := mustOpen(t, "zk://"+addr+","+server.Addr(), saslAs("bob", zktest.Users["bob"]))
+			if _, err := s.Read(t.Context(), "/x"); err != nil {
+				t.Errorf("%s: got %v, want an answer of the other host's", name, err)
+			}
+		}
+	}
+}
+
 // pretender is a server that gives every connection a session, and answers its
 // SASL requests with these tokens in turn.
 func pretender(t *testing.T, tokens [2]string) (addr string) {

@@ -147,18 +147,20 @@ func (s *session) setLink(l *link) {
 
 func (s *session) end() { s.overOnce.Do(func() { close(s.over) }) }
 
-// fail ends the session because no attempt to connect can succeed.
-func (s *session) fail(err error) {
+// fails ends the session because of err, which no attempt to connect changes,
+// and returns it.
+func (s *session) fails(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failLocked(err)
+	return s.failsLocked(err)
 }
 
-func (s *session) failLocked(err error) {
+func (s *session) failsLocked(err error) error {
 	if s.failure == nil {
 		s.failure = err
 	}
 	s.end()
+	return err
 }
 
 func (s *session) isHopeless() bool {
@@ -176,10 +178,9 @@ func (s *session) isForlorn() bool {
 	return s.id != 0 && time.Since(s.lastDown) > 3*s.timeout
 }
 
-// distrusts notes that there can be no connection to host, and returns err as
-// why. It ends the session when that goes for all of its hosts.
-func (s *session) distrusts(host, why string, err error) error {
-	err = fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrPermission, host, why, err)
+// distrusts notes that there can be no connection to host, because of err, and
+// returns it. It ends the session when that goes for all of its hosts.
+func (s *session) distrusts(host string, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.distrusted[host] = err
@@ -188,15 +189,7 @@ func (s *session) distrusts(host, why string, err error) error {
 			return err
 		}
 	}
-	s.failLocked(err)
-	return err
-}
-
-// trust notes that there is a connection, so that there is hope.
-func (s *session) trust() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.distrusted)
+	return s.failsLocked(err)
 }
 
 func (s *session) isOver() bool {

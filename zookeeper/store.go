@@ -101,8 +101,9 @@ var _ leasehold.Store = (*Store)(nil)
 // It returns an [*leasehold.ArgumentError] for a bad url or Auth, and
 // ErrUnreachable, naming the hosts, if there is no session at ctx's deadline; so
 // give it one. It returns ErrPermission at once if the SASL user or the password
-// is not accepted, and when at every host one side does not accept the other's
-// certificate. A digest user is told apart only by ACLs, so a wrong password
+// is not accepted, and when no host is one to talk to: one side does not accept
+// the other's certificate, or the host has no such users, or does not prove that
+// it knows the password. A digest user is told apart only by ACLs, so a wrong password
 // shows when a node is asked for.
 func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	a, err := parseURL(url)
