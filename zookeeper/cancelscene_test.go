@@ -23,6 +23,7 @@ import (
 // until the test's end.
 type cancelScene struct {
 	t           *testing.T
+	base        string                      // of all paths
 	conns       map[*zktest.Server]*zk.Conn // the test's own
 	connections map[*zktest.Server]int      // at the start
 
@@ -33,7 +34,7 @@ type cancelScene struct {
 }
 
 func newCancelScene(t *testing.T, servers ...*zktest.Server) *cancelScene {
-	s := &cancelScene{t: t, conns: map[*zktest.Server]*zk.Conn{}, connections: map[*zktest.Server]int{}}
+	s := &cancelScene{t: t, base: freshPath(t), conns: map[*zktest.Server]*zk.Conn{}, connections: map[*zktest.Server]int{}}
 	for _, server := range servers {
 		s.conns[server] = zktest.Conn(t, server.Addr())
 		s.connections[server] = monitor(t, server, "zk_num_alive_connections")
@@ -60,7 +61,7 @@ func (s *cancelScene) open(address string) *zookeeper.Store {
 
 func (s *cancelScene) prepare(c cancelledCall, at *site) *site {
 	s.mu.Lock()
-	at.path = fmt.Sprintf("/cancel-%d", len(s.sites))
+	at.path = fmt.Sprintf("%s-%d", s.base, len(s.sites))
 	s.sites = append(s.sites, at)
 	s.mu.Unlock()
 	c.prepare(s, at)
@@ -194,7 +195,7 @@ func (s *cancelScene) during(trouble *trouble) {
 
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := client(lasting, asker).TryAcquire(ctx, "/after-"+strings.ReplaceAll(trouble.name, " ", "-"), time.Minute); err != nil {
+	if _, err := client(lasting, asker).TryAcquire(ctx, s.base+"-after-"+strings.ReplaceAll(trouble.name, " ", "-"), time.Minute); err != nil {
 		s.t.Errorf("after %s: got error %v, want a lease", trouble.name, err)
 	}
 }

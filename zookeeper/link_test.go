@@ -21,7 +21,7 @@ import (
 // server.
 func TestSameAsLibrary(t *testing.T) {
 	t.Parallel()
-	server := zktest.Shared(t)
+	server := zktest.Start(t) // of its own: others list all that is on the shared one
 	conn := zktest.Conn(t, server.Addr())
 	ours, theirs := open(t, server.Addr()), zookeeper.New(conn, nil)
 	base := "/same-as-library"

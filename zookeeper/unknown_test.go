@@ -17,9 +17,8 @@ import (
 
 // losesAReply returns a Store on a path whose record has ended. The reply to its
 // first commit is lost, and then meanwhile is called.
-func losesAReply(t *testing.T, meanwhile func(conn *zk.Conn, path string)) (s *zookeeper.Store, path string) {
+func losesAReply(t *testing.T, server *zktest.Server, meanwhile func(conn *zk.Conn, path string)) (s *zookeeper.Store, path string) {
 	t.Helper()
-	server := zktest.Shared(t)
 	proxy := zktest.NewProxy(t, server.Addr())
 	conn := zktest.Conn(t, server.Addr())
 	path = freshPath(t)
@@ -43,7 +42,8 @@ func losesAReply(t *testing.T, meanwhile func(conn *zk.Conn, path string)) (s *z
 // not known then.
 func TestRefusedWhileTheOutcomeIsUnknown(t *testing.T) {
 	t.Parallel()
-	s, path := losesAReply(t, func(conn *zk.Conn, path string) {
+	server := zktest.Start(t) // of its own: others list all that is on the shared one
+	s, path := losesAReply(t, server, func(conn *zk.Conn, path string) {
 		if _, err := conn.SetACL(path, zk.WorldACL(zk.PermAdmin), -1); err != nil {
 			t.Error(err)
 		}
@@ -52,7 +52,7 @@ func TestRefusedWhileTheOutcomeIsUnknown(t *testing.T) {
 	if !errors.Is(err, leasehold.ErrOutcomeUnknown) || !errors.Is(err, leasehold.ErrPermission) {
 		t.Errorf("got %v, want ErrOutcomeUnknown and ErrPermission", err)
 	}
-	wantHolder(t, open(t, zktest.Shared(t).Addr()), path, "host-a") // it had been committed
+	wantHolder(t, open(t, server.Addr()), path, "host-a") // it had been committed
 }
 
 // By now another lease's commit has shown that the clock is off, so that nothing
@@ -60,7 +60,7 @@ func TestRefusedWhileTheOutcomeIsUnknown(t *testing.T) {
 // there is none.
 func TestOwnCommitIsNoReasonToRefuse(t *testing.T) {
 	t.Parallel()
-	s, path := losesAReply(t, func(*zk.Conn, string) {})
+	s, path := losesAReply(t, zktest.Shared(t), func(*zk.Conn, string) {})
 	data := []byte(recordOf(t, "host-a", time.Now().Add(time.Minute)))
 	e, err := s.Grant(t.Context(), path, "host-a", func(old leasehold.Entry) (leasehold.Proposal, error) {
 		if string(old.Data) == string(data) {
