@@ -88,7 +88,7 @@ func TestBadRecordsAreNeverTouched(t *testing.T) {
 				},
 			}
 			for name, attempt := range attempts {
-				path := "/" + t.Name() + "/" + name
+				path := freshPath(t) + "/" + name
 				ctx, cancel := context.WithTimeout(t.Context(), within)
 				err, held := attempt(ctx, path)
 				cancel()
@@ -123,7 +123,7 @@ func (l *lab) acquireAndSpoil(t *testing.T, host *leasehold.Client, path, data s
 // TestGoodSlotBesidesBadOnes: a bad record takes one slot out of use, not all.
 func TestGoodSlotBesidesBadOnes(t *testing.T) {
 	t.Parallel()
-	l, path := newLab(t), "/"+t.Name()
+	l, path := newLab(t), freshPath(t)
 	for slot, data := range []string{"?", `{"version": 2}`} {
 		l.put(t, slotPath(path, slot), []byte(data))
 	}

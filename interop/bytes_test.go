@@ -71,7 +71,7 @@ type writers struct {
 }
 
 func newWriters(t *testing.T) *writers {
-	w := &writers{lab: newLab(t), clock: &clock{}, base: "/" + t.Name()}
+	w := &writers{lab: newLab(t), clock: &clock{}, base: freshPath(t)}
 	w.host = goHost(t, "", w.clock.Now, "")
 	return w
 }

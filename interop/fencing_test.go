@@ -49,7 +49,7 @@ func TestFencingSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	const path = "/fencing/invoices"
+	path := freshPath(t) + "/invoices"
 	token := func(holder string) int64 {
 		t.Helper()
 		c := leasehold.Client{Store: s, Holder: holder}

@@ -149,7 +149,7 @@ type stage struct {
 
 func newStage(t *testing.T, l *lab, b behaviour) *stage {
 	s := &stage{
-		T: t, lab: l, behaviour: b, path: "/" + t.Name(),
+		T: t, lab: l, behaviour: b, path: freshPath(t),
 		clock:   &clock{now: time.Unix(10, 0)}, // when kazoo's tests begin
 		hosts:   map[string]*leasehold.Client{},
 		records: map[int][]byte{},

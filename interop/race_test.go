@@ -43,7 +43,7 @@ func race(t *testing.T, l *lab, rounds int, options string) {
 	former := goHost(t, "former", func() time.Time { return time.Now().Add(-time.Hour) }, "")
 	won := map[string]int{}
 	for round := range rounds {
-		path := fmt.Sprintf("/%s/%d", t.Name(), round)
+		path := freshPath(t)
 		if round%2 == 0 { // each side leaves expired leases to the other
 			if _, err := former.TryAcquire(t.Context(), path, time.Minute); err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,3 +166,8 @@ func marshal(t *testing.T, holder string, now time.Time, d time.Duration) []byte
 }
 
 func slotPath(path string, slot int) string { return fmt.Sprintf("%s/%d", path, slot) }
+
+var paths atomic.Int64
+
+// freshPath returns a path that no other test has, nor another run of this one.
+func freshPath(t *testing.T) string { return fmt.Sprintf("/%s-%d", t.Name(), paths.Add(1)) }

@@ -148,7 +148,7 @@ func newUsurpers(t *testing.T, l *lab, start time.Time) *usurpers {
 
 func sentLate(t *testing.T, l *lab, u usurpation, call func(*leasehold.Lease, context.Context) error) {
 	start := time.Now()
-	path := "/" + t.Name()
+	path := freshPath(t)
 	stale := acquire(t, goHost(t, "me", func() time.Time { return start }, ""), path)
 	others := newUsurpers(t, l, start)
 	u.by(others, t, path)
@@ -163,7 +163,7 @@ func sentLate(t *testing.T, l *lab, u usurpation, call func(*leasehold.Lease, co
 
 func arrivesLate(t *testing.T, l *lab, u usurpation, call func(*leasehold.Lease, context.Context) error) {
 	start := time.Now()
-	path := "/" + t.Name()
+	path := freshPath(t)
 	proxy := zktest.NewProxy(t, zktest.Shared(t).Addr())
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

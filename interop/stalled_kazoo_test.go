@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +94,7 @@ func TestGoWaitsForAStalledKazoo(t *testing.T) {
 		for _, step := range underLock {
 			t.Run(string(step)+options, func(t *testing.T) {
 				t.Parallel()
-				path := "/stalled-" + string(step) + strings.TrimPrefix(options, "?")
+				path := freshPath(t)
 				host := goHost(t, "go", func() time.Time { return now }, options)
 				l.expired(t, path, now)
 				stalled, err := l.peer.Stall(step, path, "kazoo", leaseTime, now)
@@ -158,7 +157,7 @@ func TestKazooComesBetweenReadingAndCommitting(t *testing.T) {
 // it was about to do.
 func TestKazooThatHasNotReadYet(t *testing.T) {
 	t.Parallel()
-	l, now, path := newLab(t), time.Now(), "/not-read-yet"
+	l, now, path := newLab(t), time.Now(), freshPath(t)
 	l.expired(t, path, now)
 	stalled, err := l.peer.Stall(kazootest.LockStep, path, "kazoo", leaseTime, now)
 	if err != nil {
@@ -177,7 +176,7 @@ func TestKazooThatHasNotReadYet(t *testing.T) {
 // TestKazooThatHasWritten need not be waited for, though it still has its lock.
 func TestKazooThatHasWritten(t *testing.T) {
 	t.Parallel()
-	l, now, path := newLab(t), time.Now(), "/has-written"
+	l, now, path := newLab(t), time.Now(), freshPath(t)
 	l.expired(t, path, now)
 	stalled, err := l.peer.Stall(kazootest.UnlockStep, path, "kazoo", leaseTime, now)
 	if err != nil {
@@ -194,7 +193,7 @@ func TestKazooThatHasWritten(t *testing.T) {
 // is granted the lease once the dead client's session is over.
 func TestKazooDiesBetweenDeletingAndCreating(t *testing.T) {
 	t.Parallel()
-	l, now, path := newLab(t), time.Now(), "/dies"
+	l, now, path := newLab(t), time.Now(), freshPath(t)
 	l.expired(t, path, now)
 	mortal := kazootest.StartWith(t, zktest.Shared(t).Addr(), kazootest.Config{SessionTimeout: time.Second})
 	if _, err := mortal.Stall(kazootest.CreateStep, path, "kazoo", leaseTime, now); err != nil {
@@ -214,7 +213,7 @@ func TestKazooDiesBetweenDeletingAndCreating(t *testing.T) {
 // lock node for others to wait for.
 func TestWaitersBehindAStalledKazooGiveUp(t *testing.T) {
 	t.Parallel()
-	l, path := newLab(t), "/give-up"
+	l, path := newLab(t), freshPath(t)
 	held, err := l.peer.Lock(path, "kazoo")
 	if err != nil {
 		t.Fatal(err)
