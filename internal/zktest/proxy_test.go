@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +31,10 @@ func through(t *testing.T) (p *zktest.Proxy, far, near *zk.Conn, path string) {
 	t.Helper()
 	addr := zktest.Shared(t).Addr()
 	p = zktest.NewProxy(t, addr)
-	return p, zktest.Conn(t, p.Addr()), zktest.Conn(t, addr), "/" + t.Name()
+	return p, zktest.Conn(t, p.Addr()), zktest.Conn(t, addr), fmt.Sprintf("/%s-%d", t.Name(), paths.Add(1))
 }
+
+var paths atomic.Int64 // so that each run of a test has another
 
 // create starts to create path and returns a channel for the outcome.
 func create(conn *zk.Conn, path string) <-chan error {
