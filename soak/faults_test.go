@@ -142,7 +142,7 @@ func run(t *testing.T, length time.Duration, chance *rand.Rand, binaries []strin
 		c.keep(h)
 	}
 	if lost := logs.Lost(); len(lost) > 0 {
-		t.Logf("ZooKeeper has lost %d changes that it had committed, from %#x to %#x", len(lost), lost[0], lost[len(lost)-1])
+		t.Logf("ZooKeeper has lost what it had committed: %d changes tell, from %#x to %#x", len(lost), lost[0], lost[len(lost)-1])
 		if len(bad) > 0 {
 			t.Logf("void: %v", bad)
 			return true
