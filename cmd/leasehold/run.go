@@ -195,6 +195,9 @@ func (r *running) start(executable string, command []string, l *leasehold.Lease,
 		if err != nil {
 			return nil, err
 		}
+		if log := r.logger(); log != nil {
+			log.Info("COMMAND started", "pid", j.pid)
+		}
 		return j.forward, nil
 	})
 }
