@@ -1,6 +1,7 @@
 package soak_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,21 @@ type lagging struct {
 // the others' votes are for the highest number; the first is the follower, and
 // has the address of the link for that of the leader.
 func startLagging(t *testing.T) *lagging {
+	t.Helper()
+	var errs []error
+	for range 3 { // one of nine ports may be taken between its choice and its use
+		l, err := tryLagging(t)
+		if err == nil {
+			return l
+		}
+		errs = append(errs, err)
+	}
+	t.Fatal(errors.Join(errs...))
+	return nil
+}
+
+// tryLagging is one attempt. Servers of one that failed end with the test.
+func tryLagging(t *testing.T) (*lagging, error) {
 	t.Helper()
 	const servers = 3
 	var client, quorum, election [servers]string
@@ -70,23 +86,23 @@ func startLagging(t *testing.T) *lagging {
 		}
 		t.Cleanup(proc.Kill)
 		if i == 2 {
-			awaitMode(t, client[2], "leader")
+			if err := awaitMode(client[2], "leader"); err != nil {
+				return nil, err
+			}
 		}
 	}
-	awaitMode(t, client[0], "follower")
-	return l
+	return l, awaitMode(client[0], "follower")
 }
 
-func awaitMode(t *testing.T, addr, mode string) {
-	t.Helper()
+func awaitMode(addr, mode string) error {
 	var answer string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		answer, _ = zktest.Ask(addr, "srvr", time.Second) // asked too early it never answers
 		if strings.Contains(answer, "Mode: "+mode) {
-			return
+			return nil
 		}
 	}
-	t.Fatalf("server %s: got %q, want it to be %s", addr, answer, mode)
+	return fmt.Errorf("server %s: got %q, want it to be %s", addr, answer, mode)
 }
 
 func freeAddr(t *testing.T) string {
