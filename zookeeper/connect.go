@@ -13,7 +13,8 @@ import (
 
 // connect begins the session at host, or goes on with it, as its user. A name
 // is looked up anew, and all of its addresses are tried. It returns
-// errSessionOver if the session has expired. The connection ends with ctx.
+// errSessionOver if the session has expired. The connection ends with ctx. A host
+// none of whose addresses can be trusted is distrusted.
 func (s *session) connect(ctx context.Context, host string) (*link, error) {
 	name, port, err := net.SplitHostPort(host) // parseURL has seen to it that it has one
 	if err != nil {
@@ -27,12 +28,21 @@ func (s *session) connect(ctx context.Context, host string) (*link, error) {
 		return nil, err
 	}
 	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	denied := 0
 	for _, addr := range addrs {
 		var l *link
 		l, err = s.dial(ctx, host, net.JoinHostPort(addr, port))
 		if err == nil || errors.Is(err, errSessionOver) || s.isHopeless() || ctx.Err() != nil {
 			return l, err
 		}
+		if errors.Is(err, leasehold.ErrPermission) {
+			denied++
+		}
+	}
+	if denied == len(addrs) {
+		s.distrusts(host, err)
+	} else {
+		s.note(err)
 	}
 	return nil, err
 }
@@ -44,7 +54,6 @@ func (s *session) stepTime() time.Duration { return min(s.timeout/3, 5*time.Seco
 func (s *session) dial(ctx context.Context, host, addr string) (*link, error) {
 	conn, err := (&net.Dialer{Timeout: min(s.stepTime(), time.Second)}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		s.note(err)
 		return nil, err
 	}
 	raw, err := conn.(*net.TCPConn).SyscallConn()
@@ -117,16 +126,14 @@ func (s *session) connectRequest() []byte {
 	return endFrame(appendBool(b, false)) // a server that only reads won't do
 }
 
-// unmet tells the session why l came to nothing.
+// unmet says why l came to nothing: ErrPermission if one side does not accept
+// the other's certificate.
 func (s *session) unmet(l *link, err error) error {
 	if why := distrust(err, s.credentials.certificate != ""); why != "" {
-		return s.distrusts(l.host, fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrPermission, l.host, why, err))
+		return fmt.Errorf("%w: ZooKeeper at %s: %s: %w", leasehold.ErrPermission, l.host, why, err)
 	}
 	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
-		err = l.named(err)
-	} else {
-		err = fmt.Errorf("%s, before there was a session: %w", l.host, err)
+		return l.named(err)
 	}
-	s.note(err)
-	return err
+	return fmt.Errorf("%s, before there was a session: %w", l.host, err)
 }

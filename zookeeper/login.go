@@ -23,7 +23,6 @@ func (s *session) login(l *link) error {
 	}
 	if err != nil && !errors.Is(err, leasehold.ErrPermission) {
 		err = fmt.Errorf("%s, while it authenticated %v: %w", l.host, auth, err)
-		s.note(err)
 	}
 	return err
 }
@@ -34,7 +33,7 @@ func (s *session) digest(l *link) error {
 	b = appendString(b, s.credentials.auth.User+":"+s.credentials.password())
 	_, err := l.authenticate(b, 1)
 	if errors.Is(err, errRefused) {
-		return s.distrusts(l.host, l.refusal("does not take digest users"))
+		return l.refusal("does not take digest users")
 	}
 	return err
 }
@@ -44,7 +43,7 @@ func (s *session) saslDigest(l *link) error {
 	exchange := newDigestMD5(auth.User, s.credentials.password())
 	challenge, err := l.token(1, "")
 	if errors.Is(err, errRefused) || err == nil && challenge == "" {
-		return s.distrusts(l.host, l.refusal("has no SASL users, or not with DIGEST-MD5"))
+		return l.refusal("has no SASL users, or not with DIGEST-MD5")
 	}
 	if err != nil {
 		return err
@@ -64,7 +63,7 @@ func (s *session) saslDigest(l *link) error {
 	}
 	said, err := parseDirectives(verdict)
 	if err != nil || subtle.ConstantTimeCompare([]byte(said.first("rspauth")), []byte(proof)) == 0 {
-		return s.distrusts(l.host, l.refusal(fmt.Sprintf("does not prove that it knows the password of %v, so it may be an impostor", auth)))
+		return l.refusal(fmt.Sprintf("does not prove that it knows the password of %v, so it may be an impostor", auth))
 	}
 	return nil
 }

@@ -161,17 +161,8 @@ func TestAskAtOnce(t *testing.T) {
 
 // All addresses of a name are tried, whatever some of them are.
 func TestAllAddresses(t *testing.T) { // not in parallel: the resolver is everybody's
-	sick := impersonate(t, func(c net.Conn) { readRequest(c) })
-	_, port, err := net.SplitHostPort(sick.Addr().String()) // at 127.0.0.1
-	if err != nil {
-		t.Fatal(err)
-	}
-	well, err := net.Listen("tcp", "127.0.0.2:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveAt(t, well, answers(func(r request) []byte { return reply(r, noNode) }))
-
+	user := zookeeper.Options{Auth: zookeeper.Auth{Scheme: zookeeper.Digest, User: "bob", Password: "hunter2"}}
+	good := answers(func(r request) []byte { return reply(r, 0) })
 	resolver := net.DefaultResolver
 	defer func() { net.DefaultResolver = resolver }()
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -179,15 +170,30 @@ func TestAllAddresses(t *testing.T) { // not in parallel: the resolver is everyb
 		go nameServer(server, [4]byte{127, 0, 0, 1}, [4]byte{127, 0, 0, 2})
 		return client, nil
 	}}
-	begin := time.Now()
-	for range 16 { // they are in another order each time
-		s := open(t, "zookeeper.example.:"+port)
-		if err := s.Close(); err != nil {
-			t.Error(err)
+	for name, bad := range map[string]func(net.Conn){
+		"hangs up":             func(c net.Conn) { readRequest(c) },
+		"refuses all who come": answers(func(r request) []byte { return reply(r, -115) }),
+	} {
+		sick := impersonate(t, bad)
+		_, port, err := net.SplitHostPort(sick.Addr().String()) // at 127.0.0.1
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("got 16 sessions in %s, want no wait for the other address", took)
+		well, err := net.Listen("tcp", "127.0.0.2:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		serveAt(t, well, good)
+		begin := time.Now()
+		for range 16 { // they are in another order each time
+			s := openWith(t, "zookeeper.example.:"+port, &user)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("one %s: got 16 sessions in %s, want no wait for the other address", name, took)
+		}
 	}
 }
 

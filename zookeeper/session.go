@@ -152,15 +152,15 @@ func (s *session) end() { s.overOnce.Do(func() { close(s.over) }) }
 func (s *session) fails(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.failsLocked(err)
+	s.failsLocked(err)
+	return err
 }
 
-func (s *session) failsLocked(err error) error {
+func (s *session) failsLocked(err error) {
 	if s.failure == nil {
 		s.failure = err
 	}
 	s.end()
-	return err
 }
 
 func (s *session) isHopeless() bool {
@@ -178,18 +178,18 @@ func (s *session) isForlorn() bool {
 	return s.id != 0 && time.Since(s.lastDown) > 3*s.timeout
 }
 
-// distrusts notes that there can be no connection to host, because of err, and
-// returns it. It ends the session when that goes for all of its hosts.
-func (s *session) distrusts(host string, err error) error {
+// distrusts notes that there can be no connection to host, because of err. It
+// ends the session when that goes for all of its hosts.
+func (s *session) distrusts(host string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.distrusted[host] = err
 	for _, other := range s.hosts {
 		if s.distrusted[other] == nil {
-			return err
+			return
 		}
 	}
-	return s.failsLocked(err)
+	s.failsLocked(err)
 }
 
 func (s *session) isOver() bool {
