@@ -32,7 +32,8 @@ type Client struct {
 	MaxClockSkew time.Duration
 
 	// Grace is the time that Hold leaves its function to stop before the lease
-	// is over. 0 means a fifth of the duration, at most 10 s.
+	// is over. 0 means a fifth of the duration, at most 10 s. Nothing but Hold
+	// and Context looks at it.
 	Grace time.Duration
 
 	// Adopt makes Hold go on when the same holder has acquired the lease anew
@@ -63,7 +64,7 @@ func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (
 	if err != nil {
 		return nil, err
 	}
-	return r.grant(ctx, path, noSlot)
+	return r.grant(ctx, Entry{Path: path}, noSlot)
 }
 
 // check returns an *ArgumentError if there is no Store, or path can't be a
@@ -185,13 +186,11 @@ type request struct {
 	name     string // the holder's
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
-	grace    time.Duration // Grace in force
 }
 
 const (
-	noSlot  = -1
-	maxSkew = 10 * time.Second // of the defaults
-	maxStop = 10 * time.Second
+	noSlot   = -1
+	maxShare = 10 * time.Second // the most that a default takes of a long lease
 )
 
 func (c *Client) request(path string, d time.Duration) (*request, error) {
@@ -205,17 +204,14 @@ func (c *Client) request(path string, d time.Duration) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request{Client: *c, name: holder, duration: d, skew: c.MaxClockSkew, grace: c.Grace}
+	r := &request{Client: *c, name: holder, duration: d, skew: c.MaxClockSkew}
 	if r.skew == 0 {
-		r.skew = min(d/10, maxSkew)
+		r.skew = min(d/10, maxShare)
 	}
-	if r.grace == 0 {
-		r.grace = min(d/5, maxStop)
-	}
-	if r.skew < 0 || r.grace < 0 || r.skew+r.grace >= d {
+	if r.skew < 0 || r.skew >= d {
 		return nil, &ArgumentError{
 			Name: "duration", Value: d.String(),
-			Want: fmt.Sprintf("must be longer than MaxClockSkew and Grace together, %s and %s, neither of them negative", r.skew, r.grace),
+			Want: fmt.Sprintf("must be longer than MaxClockSkew, %s, which must not be negative", r.skew),
 		}
 	}
 	return r, nil
@@ -242,61 +238,66 @@ func (c *Client) log() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// grant asks the store for the lease at path, which is that of a slot if slot
-// is not noSlot, by the rule of package kazoo.
-func (r *request) grant(ctx context.Context, path string, slot int) (*Lease, error) {
-	var former takeover
-	var undo []byte
-	proposed := map[string]bool{}
-	entry, err := r.Store.Grant(ctx, path, r.name, func(old Entry) (Proposal, error) {
-		rec, err := r.decide(old)
-		if err != nil {
-			return Proposal{}, err
-		}
-		next := kazoo.NewRecord(r.name, r.wallNow(), r.duration)
-		if rec != nil && rec.Holder == r.name && next.End.Before(rec.End) {
-			next.End = rec.End
-		}
-		data, err := next.Marshal()
-		if err != nil {
-			return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
-		}
-		if !proposed[string(old.Data)] { // else it is what this very call has written, perhaps
-			former = takeover{}
-			if rec != nil && rec.Holder != r.name {
-				former = takeover{holder: rec.Holder, end: rec.End}
-			}
-			if undo = old.Data; undo == nil {
-				if undo, err = next.Released().Marshal(); err != nil {
-					return Proposal{}, err
-				}
-			}
-		}
-		proposed[string(data)] = true
-		return Proposal{Data: data, Undo: undo}, nil
-	})
+// grant asks the store for the lease at known.Path, which is that of a slot if
+// slot is not noSlot, by the rule of package kazoo.
+func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, error) {
+	path := known.Path
+	if err := r.checkClock(path); err != nil {
+		return nil, err
+	}
+	granted, replaced, err := r.Store.Grant(ctx, known, r.propose)
 	if err != nil {
 		r.log().DebugContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, wrapUntyped(err, "acquire lease %q", path)
 	}
-	granted, err := parseRecord(entry)
-	if err != nil || granted == nil {
+	rec, err := parseRecord(granted)
+	if err != nil || rec == nil {
 		return nil, fmt.Errorf("acquire lease %q: the store returned another record than it was given: %w", path, err)
 	}
-	l := &Lease{asked: r, path: path, slot: slot, entry: entry, record: *granted, busy: make(chan struct{}, 1)}
-	if err := l.judge(ctx, former); err != nil {
-		if undoErr := l.undo(ctx, undo); undoErr != nil {
-			err = errors.Join(err, fmt.Errorf("%w: the grant was not undone: %w", ErrOutcomeUnknown, undoErr))
-		}
+	l := &Lease{request: r, path: path, slot: slot, entry: granted, replaced: replaced, record: *rec, busy: make(chan struct{}, 1)}
+	if err := l.judge(ctx); err != nil {
 		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
-		return nil, err
+		return nil, errors.Join(err, l.undoPromptly(ctx))
 	}
 	if l.Remaining() <= 0 {
 		over := fmt.Errorf("acquire lease %q: %w: it was over before it could be used; use a longer duration than %s", path, ErrLost, r.duration)
-		return nil, errors.Join(over, l.undo(ctx, undo))
+		return nil, errors.Join(over, l.undoPromptly(ctx))
 	}
-	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", granted.End, "token", entry.Token)
+	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", rec.End, "token", granted.Token)
 	return l, nil
+}
+
+// propose returns what to write over old, where the rule allows that.
+func (r *request) propose(old Entry) (Proposal, error) {
+	rec, err := parseRecord(old)
+	if err != nil {
+		return Proposal{}, err
+	}
+	now := r.wallNow()
+	if kazoo.Decide(rec, r.name, now) == kazoo.Held {
+		return Proposal{}, &HeldError{Path: old.Path, Holder: rec.Holder, End: rec.End, Remaining: rec.End.Sub(now), Token: old.Token}
+	}
+	next := kazoo.NewRecord(r.name, now, r.duration)
+	if rec != nil && rec.Holder == r.name && next.End.Before(rec.End) {
+		next.End = rec.End
+	}
+	data, err := next.Marshal()
+	if err != nil {
+		return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
+	}
+	undo, err := undoData(next, old)
+	return Proposal{Data: data, Undo: undo}, err
+}
+
+// undoData returns what to write over granted to take it back: the data that it
+// has replaced or, where there was no record, granted as a released lease. It
+// is no removal: a client of kazoo that has just read the record would fail to
+// delete it, and raise.
+func undoData(granted kazoo.Record, replaced Entry) ([]byte, error) {
+	if replaced.Data != nil {
+		return replaced.Data, nil
+	}
+	return granted.Released().Marshal()
 }
 
 // stampTime is for how long a measured offset is enough to refuse by. A clock
@@ -304,24 +305,18 @@ func (r *request) grant(ctx context.Context, path string, slot int) (*Lease, err
 // nothing, so that without a bound it would be for ever.
 const stampTime = time.Minute
 
-// decide applies the rule to what the store has. It returns the record, nil
-// for none, if the lease may be granted.
-func (r *request) decide(old Entry) (*kazoo.Record, error) {
-	if r.Now == nil {
-		now := ReadInstant()
-		if lo, hi, ok := old.Stamp.offset(now); ok && now.Since(old.Stamp.Sent) < stampTime && (hi < -r.skew || lo > r.skew) {
-			return nil, &ClockSkewError{Path: old.Path, Least: -hi, Most: -lo, Limit: r.skew}
-		}
+// checkClock returns a *ClockSkewError if the newest commit has shown that this
+// host's clock is off: then nothing needs to be written to see it.
+func (r *request) checkClock(path string) error {
+	if r.Now != nil {
+		return nil
 	}
-	rec, err := parseRecord(old)
-	if err != nil {
-		return nil, err
+	last, now := r.Store.LastStamp(), ReadInstant()
+	lo, hi, ok := last.offset(now)
+	if ok && now.Since(last.Sent) < stampTime && (hi < -r.skew || lo > r.skew) {
+		return &ClockSkewError{Path: path, Least: -hi, Most: -lo, Limit: r.skew}
 	}
-	now := r.wallNow()
-	if kazoo.Decide(rec, r.name, now) != kazoo.Grant { // held, since parseRecord lets no newer one pass
-		return nil, &HeldError{Path: old.Path, Holder: rec.Holder, End: rec.End, Remaining: rec.End.Sub(now), Token: old.Token}
-	}
-	return rec, nil
+	return nil
 }
 
 // wrapUntyped adds what was attempted to errors that don't name the lease

@@ -90,7 +90,7 @@ func wantTime(t *testing.T, what string, got, want time.Duration) {
 // would.
 func put(t *testing.T, s leasehold.Store, path, raw string) leasehold.Entry {
 	t.Helper()
-	e, err := s.Grant(t.Context(), path, "somebody", func(leasehold.Entry) (leasehold.Proposal, error) {
+	e, _, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: []byte(raw), Undo: []byte(raw)}, nil
 	})
 	wantNil(t, "put a record", err)
@@ -100,7 +100,7 @@ func put(t *testing.T, s leasehold.Store, path, raw string) leasehold.Entry {
 // record returns what holder's record says that ends at end.
 func record(t *testing.T, holder string, end time.Time) string {
 	t.Helper()
-	raw, err := kazoo.Record{Version: kazoo.Version, Holder: holder, End: end}.Marshal()
+	raw, err := kazoo.Record{Holder: holder, End: end}.Marshal()
 	wantNil(t, "marshal a record", err)
 	return string(raw)
 }
@@ -175,22 +175,23 @@ func (f *faulty) Read(ctx context.Context, path string) (leasehold.Entry, error)
 	return f.Store.Read(ctx, path)
 }
 
-func (f *faulty) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
+func (f *faulty) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
 	sent := leasehold.ReadInstant()
 	if err := f.begin(ctx, "grant"); err != nil {
-		return leasehold.Entry{}, err
+		return granted, replaced, err
 	}
-	e, err := f.Store.Grant(ctx, path, holder, decide)
-	e.Stamp.Sent = sent
-	return f.finish(e, err)
+	granted, replaced, err = f.Store.Grant(ctx, known, decide)
+	granted.Stamp.Sent = sent
+	granted, err = f.finish(granted, err)
+	return granted, replaced, err
 }
 
-func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte, left time.Duration) (leasehold.Entry, error) {
+func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
 	sent := leasehold.ReadInstant()
 	if err := f.begin(ctx, "renew"); err != nil {
 		return leasehold.Entry{}, err
 	}
-	e, err := f.Store.Renew(ctx, held, data, left)
+	e, err := f.Store.Renew(ctx, held, data)
 	e.Stamp.Sent = sent
 	return f.finish(e, err)
 }

@@ -146,6 +146,23 @@ func TestGrace(t *testing.T) {
 	})
 }
 
+func TestBadGrace(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		for _, grace := range []time.Duration{-1, time.Minute - 6*time.Second, time.Hour} {
+			c := client(newFaulty(), "host-a")
+			c.Grace = grace
+			err := acquire(t, c, time.Minute).Hold(t.Context(), func(context.Context) error {
+				t.Errorf("Grace %s: f was called, want an error instead", grace)
+				return nil
+			})
+			var bad *leasehold.ArgumentError
+			if !errors.As(err, &bad) || bad.Name != "Grace" {
+				t.Errorf("Grace %s: got error %v, want an ArgumentError about Grace", grace, err)
+			}
+		}
+	})
+}
+
 // Not only in time, but as soon as it is known.
 func TestHoldEndsTheWorkOfAnUsurpedLease(t *testing.T) {
 	for name, test := range map[string]struct {

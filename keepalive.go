@@ -17,8 +17,12 @@ import (
 // lease is seen to be another's. f must stop then. Hold can't stop it.
 //
 // Hold returns f's error, joined with ErrLost if the lease was lost. It does
-// not release the lease.
+// not release the lease. It returns an [*ArgumentError], and has not called f,
+// if Grace is negative or leaves no time between two ends.
 func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
+	if err := l.checkGrace(); err != nil {
+		return err
+	}
 	working, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	unwatch := l.watchEnd(end)
@@ -53,7 +57,25 @@ func (l *Lease) Context(parent context.Context) (context.Context, context.Cancel
 	}
 }
 
-// refusedDelay is the pause after a renewal that was refused for the want of
+// grace returns the Grace in force.
+func (l *Lease) grace() time.Duration {
+	if l.request.Grace == 0 {
+		return min(l.request.duration/5, maxShare)
+	}
+	return max(0, l.request.Grace)
+}
+
+func (l *Lease) checkGrace() error {
+	if grace := l.request.Grace; grace < 0 || l.request.skew+l.grace() >= l.request.duration {
+		return &ArgumentError{
+			Name: "Grace", Value: l.grace().String(),
+			Want: fmt.Sprintf("must not be negative and, with MaxClockSkew, %s, be less than the duration, %s", l.request.skew, l.request.duration),
+		}
+	}
+	return nil
+}
+
+// refusedDelay is the pause after a renewal that was refused for lack of
 // permission, which seldom comes back by itself.
 const refusedDelay = 5 * time.Second
 
@@ -64,7 +86,7 @@ const wakeToLook = time.Second
 // watchEnd calls end once less than Grace of the lease remains.
 func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 	look := func() time.Duration {
-		left := l.Remaining() - l.asked.grace
+		left := l.Remaining() - l.grace()
 		if left <= 0 {
 			end(l.lostInTime())
 			return never
@@ -128,8 +150,8 @@ func (l *Lease) lostInTime() error {
 	switch {
 	case l.over != nil:
 		return l.over
-	case l.trouble != nil:
-		return fmt.Errorf("%w: %w", errNotRenewed, l.trouble)
+	case l.lastRenewErr != nil:
+		return fmt.Errorf("%w: %w", errNotRenewed, l.lastRenewErr)
 	}
 	return errNotRenewed
 }
@@ -138,14 +160,14 @@ func (l *Lease) lostInTime() error {
 func (l *Lease) setback(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trouble = why
+	l.lastRenewErr = why
 }
 
 // attemptTime bounds an attempt to renew the lease, so that there is a word
 // about it in the log, and a reason to give, before Hold's function is ended. It
 // leaves a busy store time to answer: to ask again makes it busier.
 func (l *Lease) attemptTime() time.Duration {
-	usable := l.Remaining() - l.asked.grace
+	usable := l.Remaining() - l.grace()
 	return max(300*time.Millisecond, min(10*time.Second, usable/2))
 }
 
@@ -174,7 +196,7 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 		case ctx.Err() != nil:
 			return never
 		}
-		l.asked.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.asked.name, "remaining", l.Remaining(), "reason", err)
+		l.request.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.request.name, "remaining", l.Remaining(), "reason", err)
 		pause := retryDelay
 		if errors.Is(err, ErrPermission) { // each attempt may cost the servers a session
 			pause = refusedDelay
@@ -189,8 +211,8 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 // whole seconds, and so the renewals of many leases would come to be made in
 // the same part of each second.
 func (l *Lease) renewalPause() time.Duration {
-	usable := l.Remaining() - l.asked.grace
-	third := (l.asked.duration - l.asked.skew - l.asked.grace) / 3
+	usable := l.Remaining() - l.grace()
+	third := (l.request.duration - l.request.skew - l.grace()) / 3
 	pause := float64(min(third, usable/2))
 	return max(minPause, time.Duration(pause*(0.9+0.2*rand.Float64())))
 }
@@ -198,7 +220,7 @@ func (l *Lease) renewalPause() time.Duration {
 // renewOrAdopt renews the lease, or acquires it anew where Adopt allows that.
 func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	err := l.Renew(ctx)
-	if !l.asked.Adopt || !errors.Is(err, errSuperseded) {
+	if !l.request.Adopt || !errors.Is(err, errSuperseded) {
 		return err
 	}
 	if err := l.enter(ctx); err != nil {
@@ -208,7 +230,7 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	if l.Remaining() <= 0 { // released meanwhile, or past its end
 		return l.lostInTime()
 	}
-	adopted, err := l.asked.grant(ctx, l.path, l.slot)
+	adopted, err := l.request.grant(ctx, Entry{Path: l.path}, l.slot)
 	if errors.Is(err, ErrHeld) {
 		return l.lose(errors.Join(ErrLost, err))
 	}
@@ -217,6 +239,6 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entry, l.record = adopted.entry, adopted.record
+	l.entry, l.replaced, l.record = adopted.entry, adopted.replaced, adopted.record
 	return nil
 }

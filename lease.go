@@ -13,17 +13,17 @@ import (
 // A Lease was granted to its holder, who may act on it as long as Remaining is
 // positive. It is safe for concurrent use.
 type Lease struct {
-	asked *request
-	path  string
-	slot  int
-	busy  chan struct{} // holds one value while Renew or Release is at work
+	request *request
+	path    string
+	slot    int
+	busy    chan struct{} // holds one value while Renew, Release or Undo is at work
 
-	mu     sync.Mutex // guards what is below
-	entry  Entry
-	record kazoo.Record
-	over   error // why the lease is no longer ours; nil while it may be
-
-	trouble error // why the last attempt to keep it alive failed; nil if it did not
+	mu           sync.Mutex // guards what is below
+	entry        Entry
+	replaced     Entry // what the grant has replaced
+	record       kazoo.Record
+	over         error // why the lease is no longer ours; nil while it may be
+	lastRenewErr error // why the last attempt to keep it alive failed; nil if it did not
 }
 
 // errReleased is the ErrLost of a lease that Release has ended.
@@ -37,14 +37,14 @@ var errReleasing = fmt.Errorf("%w: its release was asked for", ErrLost)
 func (l *Lease) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("lease %q of %q until %s (token %d)", l.path, l.asked.name, formatEnd(l.record.End), l.entry.Token)
+	return fmt.Sprintf("lease %q of %q until %s (token %d)", l.path, l.request.name, formatEnd(l.record.End), l.entry.Token)
 }
 
 // Path returns the lease path: of the slot, where there are slots.
 func (l *Lease) Path() string { return l.path }
 
 // Holder returns the name under which the lease was granted.
-func (l *Lease) Holder() string { return l.asked.name }
+func (l *Lease) Holder() string { return l.request.name }
 
 // Slot returns the number of the slot, or -1 if the lease has none.
 func (l *Lease) Slot() int { return l.slot }
@@ -56,6 +56,13 @@ func (l *Lease) Token() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.entry.Token
+}
+
+// Since returns when the grant was made, by the store's clock.
+func (l *Lease) Since() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entry.Since
 }
 
 // End returns the end in the record: when others may take the lease, by their
@@ -80,11 +87,11 @@ func (l *Lease) Remaining() time.Duration {
 }
 
 func (l *Lease) remaining() time.Duration {
-	if l.asked.Now != nil {
-		return max(0, l.record.End.Sub(l.asked.Now()))
+	if l.request.Now != nil {
+		return max(0, l.record.End.Sub(l.request.Now()))
 	}
 	stamp := l.entry.Stamp
-	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.asked.skew
+	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.request.skew
 	return max(0, total-stamp.Sent.Elapsed())
 }
 
@@ -127,7 +134,7 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	if left <= 0 {
 		return false, l.lose(fmt.Errorf("%w: it ended at %s", ErrLost, formatEnd(record.End)))
 	}
-	next := kazoo.NewRecord(l.asked.name, l.storeNow(entry), l.asked.duration)
+	next := kazoo.NewRecord(l.request.name, l.storeNow(entry), l.request.duration)
 	if next.End.Before(record.End) {
 		next.End = record.End // if the reply got lost, we would go on believing in the later end
 	}
@@ -135,16 +142,16 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if l.asked.Now == nil {
+	if l.request.Now == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
 	}
-	renewed, err := l.asked.Store.Renew(ctx, entry, data, left)
+	renewed, err := l.request.Store.Renew(ctx, entry, data)
 	switch {
 	case errors.Is(err, ErrLost):
-		why := l.explain(ctx)
-		if l.asked.Adopt && errors.Is(why, errSuperseded) {
+		why := l.lossReason(ctx)
+		if l.request.Adopt && errors.Is(why, errSuperseded) {
 			return false, why // the record still names the holder
 		}
 		return false, l.lose(why)
@@ -157,16 +164,16 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entry, l.record = renewed, next
-	l.asked.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.asked.name, "end", next.End, "token", renewed.Token)
+	l.request.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.request.name, "end", next.End, "token", renewed.Token)
 	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.Since(entry.Stamp.Sent)))
-	return l.asked.Now == nil && jump.Abs() > l.asked.skew, nil
+	return l.request.Now == nil && jump.Abs() > l.request.skew, nil
 }
 
 // storeNow is the store's clock, carried forward from its last stamp, so that
 // a jump of this host's wall clock does not reach the record.
 func (l *Lease) storeNow(e Entry) time.Time {
-	if l.asked.Now != nil {
-		return l.asked.Now()
+	if l.request.Now != nil {
+		return l.request.Now()
 	}
 	return e.Stamp.At.Add(e.Stamp.Sent.Elapsed())
 }
@@ -176,13 +183,13 @@ func (l *Lease) lose(why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = why
-	l.asked.log().Warn("lease lost", "path", l.path, "holder", l.asked.name, "token", l.entry.Token, "reason", why)
+	l.request.log().Warn("lease lost", "path", l.path, "holder", l.request.name, "token", l.entry.Token, "reason", why)
 	return why
 }
 
-// explain finds out how the lease was lost. It returns an ErrLost.
-func (l *Lease) explain(ctx context.Context) error {
-	e, err := l.asked.Store.Read(ctx, l.path)
+// lossReason finds out how the lease was lost. It returns an ErrLost.
+func (l *Lease) lossReason(ctx context.Context) error {
+	e, err := l.request.Store.Read(ctx, l.path)
 	if err != nil {
 		return fmt.Errorf("%w: another grant was made, or it was released", ErrLost)
 	}
@@ -192,7 +199,7 @@ func (l *Lease) explain(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrLost, err)
 	case rec == nil:
 		return fmt.Errorf("%w: its record was removed", ErrLost)
-	case rec.Holder != l.asked.name:
+	case rec.Holder != l.request.name:
 		return fmt.Errorf("%w: taken over by %q, until %s", ErrLost, rec.Holder, formatEnd(rec.End))
 	case rec.IsReleased():
 		return fmt.Errorf("%w: released by another process", ErrLost)
@@ -200,9 +207,12 @@ func (l *Lease) explain(ctx context.Context) error {
 	return errSuperseded
 }
 
-// releaseTime bounds a Release, and what is done to undo a grant, once the
-// caller's context has ended.
-const releaseTime = 5 * time.Second
+// How long Release and Undo go on once the caller's context has ended, and what
+// the taking back of a grant that does not stand, which its caller waits for.
+const (
+	releaseTime = 5 * time.Second
+	undoTime    = time.Second
+)
 
 // Release gives the lease up, so that another may have it at once. Stop the
 // work first. It does nothing if the lease was released already, and returns
@@ -228,7 +238,7 @@ func (l *Lease) Release(ctx context.Context) error {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
 	l.end(errReleasing) // another may have it before the reply comes
-	err = l.asked.Store.Release(ctx, entry, data)
+	err = l.request.Store.Release(ctx, entry, data)
 	if errors.Is(err, context.Canceled) && !errors.Is(err, ErrOutcomeUnknown) { // outlive's doing
 		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -236,7 +246,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	case errors.Is(err, ErrLost) && errors.Is(over, errReleasing) && l.wasReleased(ctx, entry):
 		err = nil // an earlier Release has arrived after all
 	case errors.Is(err, ErrLost):
-		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.explain(ctx)))
+		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.lossReason(ctx)))
 	case errors.Is(err, ErrOutcomeUnknown): // which comes with ErrUnreachable, perhaps
 	case errors.Is(err, ErrUnreachable), errors.Is(err, ErrPermission):
 		l.end(over) // nothing was written
@@ -245,13 +255,57 @@ func (l *Lease) Release(ctx context.Context) error {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
 	l.end(errReleased)
-	l.asked.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.asked.name, "token", entry.Token)
+	l.request.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.request.name, "token", entry.Token)
+	return nil
+}
+
+// Undo takes the grant back: what it has replaced is put back, so that a holder
+// who had the lease before still has it. Use it when the work can't begin after
+// all; once it has begun, use Release. A nil error means that the grant is not
+// there any more.
+//
+// Undo goes on for up to 5 s after ctx has ended, as Release does.
+func (l *Lease) Undo(ctx context.Context) error {
+	ctx, cancel := outlive(ctx, releaseTime)
+	defer cancel()
+	return l.undo(ctx)
+}
+
+// undoPromptly takes back a grant that does not stand. It returns
+// ErrOutcomeUnknown if it can't.
+func (l *Lease) undoPromptly(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	if err := l.undo(ctx); err != nil {
+		l.request.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.Holder(), "reason", err)
+		return fmt.Errorf("%w: the grant was not undone: %w", ErrOutcomeUnknown, err)
+	}
+	return nil
+}
+
+func (l *Lease) undo(ctx context.Context) error {
+	if err := l.enter(ctx); err != nil {
+		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
+	}
+	defer l.leave()
+	l.mu.Lock()
+	entry, record, replaced := l.entry, l.record, l.replaced
+	l.mu.Unlock()
+	data, err := undoData(record, replaced)
+	if err != nil {
+		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
+	}
+	l.end(errReleasing)
+	if err := l.request.Store.Release(ctx, entry, data); err != nil && !errors.Is(err, ErrLost) {
+		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
+	}
+	l.end(errReleased)
 	return nil
 }
 
 // wasReleased reports whether the grant in held is there, and was released.
 func (l *Lease) wasReleased(ctx context.Context, held Entry) bool {
-	e, err := l.asked.Store.Read(ctx, l.path)
+	e, err := l.request.Store.Read(ctx, l.path)
 	if err != nil || e.Token != held.Token {
 		return false
 	}

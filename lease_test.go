@@ -257,7 +257,7 @@ func TestRenewSaysHowTheLeaseWasLost(t *testing.T) {
 // removed is a Store in memory whose record somebody has removed by hand.
 type removed struct{ *faulty }
 
-func (removed) Renew(context.Context, leasehold.Entry, []byte, time.Duration) (leasehold.Entry, error) {
+func (removed) Renew(context.Context, leasehold.Entry, []byte) (leasehold.Entry, error) {
 	return leasehold.Entry{}, leasehold.ErrLost
 }
 

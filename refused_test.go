@@ -22,11 +22,16 @@ func (u untouchable) Read(context.Context, string) (leasehold.Entry, error) {
 	return leasehold.Entry{}, u.touch("read")
 }
 
-func (u untouchable) Grant(context.Context, string, string, func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
-	return leasehold.Entry{}, u.touch("grant")
+func (u untouchable) Grant(_ context.Context, known leasehold.Entry, _ func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
+	return known, known, u.touch("grant")
 }
 
-func (u untouchable) Renew(context.Context, leasehold.Entry, []byte, time.Duration) (leasehold.Entry, error) {
+func (u untouchable) LastStamp() leasehold.Stamp {
+	_ = u.touch("tell its last stamp")
+	return leasehold.Stamp{}
+}
+
+func (u untouchable) Renew(context.Context, leasehold.Entry, []byte) (leasehold.Entry, error) {
 	return leasehold.Entry{}, u.touch("renew")
 }
 
@@ -127,10 +132,7 @@ func TestBadArgumentsReachNoStore(t *testing.T) {
 			c.client.Now = func() time.Time { return time.Date(9999, 12, 31, 23, 59, 0, 0, time.UTC) }
 		}, acquiring, "duration"},
 		{"negative MaxClockSkew", func(c *call) { c.client.MaxClockSkew = -1 }, acquiring, "duration"},
-		{"negative Grace", func(c *call) { c.client.Grace = -1 }, acquiring, "duration"},
-		{"MaxClockSkew and Grace leave nothing", func(c *call) {
-			c.client.MaxClockSkew, c.client.Grace = 30*time.Second, 30*time.Second
-		}, acquiring, "duration"},
+		{"MaxClockSkew leaves nothing", func(c *call) { c.client.MaxClockSkew = time.Minute }, acquiring, "duration"},
 
 		{"no slots", number(0), slots, "slots"},
 		{"negative slots", number(-1), slots, "slots"},

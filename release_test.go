@@ -141,3 +141,62 @@ func TestRenewAndReleaseTakeTurns(t *testing.T) {
 		}
 	})
 }
+
+// What a grant replaced is there again, also where it was the same holder's.
+func TestUndo(t *testing.T) {
+	for name, former := range map[string]string{
+		"nothing before": "", "the same holder before": "host-a", "another before, which has ended": "host-b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newFaulty()
+				if former != "" {
+					acquire(t, client(s, former), time.Minute)
+					if former != "host-a" {
+						time.Sleep(time.Minute)
+					}
+				}
+				before := raw(t, s, path)
+				l := acquire(t, client(s, "host-a"), time.Hour)
+				time.Sleep(10 * time.Second)
+				wantNil(t, "Renew", l.Renew(t.Context()))
+				wantNil(t, "Undo", l.Undo(t.Context()))
+				if got := raw(t, s, path); former != "" && got != before {
+					t.Errorf("record: got %s, want the former one, %s", got, before)
+				}
+				if got, err := client(s, "host-a").Status(t.Context(), path); err != nil || former == "" && got.State != leasehold.Free {
+					t.Errorf("got the state %s and error %v, want free", got.State, err)
+				}
+				wantRemaining(t, l, 0)
+				wantErr(t, "Renew after Undo", l.Renew(t.Context()), leasehold.ErrLost)
+				wantNil(t, "Undo again", l.Undo(t.Context()))
+			})
+		})
+	}
+}
+
+// A later grant is left alone.
+func TestUndoTooLate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newFaulty()
+		l := acquire(t, client(s, "host-a"), time.Minute)
+		time.Sleep(time.Minute)
+		acquire(t, client(s, "host-b"), time.Minute)
+		before := raw(t, s, path)
+		wantNil(t, "Undo", l.Undo(t.Context()))
+		if got := raw(t, s, path); got != before {
+			t.Errorf("record: got %s, want that of the later grant, %s", got, before)
+		}
+	})
+}
+
+// As long as it is not known what became of it, nobody may act on the lease.
+func TestUndoOfUnknownOutcome(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newFaulty()
+		l := acquire(t, client(s, "host-a"), time.Minute)
+		s.fail(func(context.Context, string) error { return leasehold.ErrOutcomeUnknown })
+		wantErr(t, "Undo", l.Undo(t.Context()), leasehold.ErrOutcomeUnknown)
+		wantRemaining(t, l, 0)
+	})
+}

@@ -27,7 +27,7 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 	}
 	var bad error
 	for _, i := range r.candidates(statuses) {
-		l, err := r.grant(ctx, statuses[i].Path, i)
+		l, err := r.grant(ctx, Entry{Path: statuses[i].Path}, i)
 		var held *HeldError
 		var skew *ClockSkewError
 		var record *RecordError

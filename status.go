@@ -73,10 +73,8 @@ func parseRecord(e Entry) (*kazoo.Record, error) {
 	}
 	rec, err := kazoo.Parse(e.Data)
 	if err != nil {
-		return nil, &RecordError{Path: e.Path, Err: err}
-	}
-	if rec.Version != kazoo.Version {
-		return nil, &RecordError{Path: e.Path, Newer: true, Err: fmt.Errorf("its version is %d, this program knows %d", rec.Version, kazoo.Version)}
+		var newer *kazoo.VersionError
+		return nil, &RecordError{Path: e.Path, Newer: errors.As(err, &newer), Err: err}
 	}
 	return &rec, nil
 }

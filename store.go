@@ -11,7 +11,8 @@ import (
 //
 // Every method returns soon after ctx ends, whatever the store is doing, and
 // keeps trying to reach an unreachable store until then. Paths have passed
-// [CheckPath]. A Store is safe for concurrent use.
+// [CheckPath]; a Store does not check them again. A Store is safe for
+// concurrent use.
 //
 // Errors match [ErrUnreachable], [ErrPermission] or [ErrOutcomeUnknown] where
 // one of them is the cause. The suite in package leasetest tells whether an
@@ -21,23 +22,25 @@ type Store interface {
 	// Data, and that is no error.
 	Read(ctx context.Context, path string) (Entry, error)
 
-	// Grant makes a new grant. It reads the record, asks decide, and commits
-	// what decide proposes, so that nothing else happened at path in between.
-	// It may read and ask again, so decide must have no side effects. An
-	// error from decide is returned as it is, and nothing has been written.
+	// Grant makes a new grant at known.Path, and returns what it replaced with
+	// it. It calls decide on the record that is there, and commits what decide
+	// proposes if nothing else happened at the path in between. decide is
+	// called as often as that takes, so it must have no side effects. An error
+	// from decide is returned as it is, and nothing has been written.
 	//
-	// holder is shown to those who wait at the same path; the Store does not
-	// judge by it. If ctx ends while a commit is under way, Grant returns
-	// ErrOutcomeUnknown, and the Store undoes the grant (Proposal.Undo) as
-	// soon as it learns that there was one.
-	Grant(ctx context.Context, path, holder string, decide func(old Entry) (Proposal, error)) (Entry, error)
+	// known is what Read or Watch has returned for the path, where the caller
+	// has just called it: it can save a Store from reading the same again. Else
+	// it has nothing but the Path.
+	//
+	// If ctx ends while a commit is under way, Grant returns ErrOutcomeUnknown,
+	// and the Store takes the grant back (Proposal.Undo) as soon as it learns
+	// that there was one.
+	Grant(ctx context.Context, known Entry, decide func(old Entry) (Proposal, error)) (granted, replaced Entry, err error)
 
 	// Renew replaces the data of the grant that held belongs to; the grant
-	// and its token stay. left is how long the record being replaced still
-	// lasts: the less there is, the harder a Store may have to look whether
-	// the renewal can be relied on. A nil error means that it can.
+	// and its token stay. A nil error means that the renewal can be relied on.
 	// It returns ErrLost if a later grant was made or the grant was released.
-	Renew(ctx context.Context, held Entry, data []byte, left time.Duration) (Entry, error)
+	Renew(ctx context.Context, held Entry, data []byte) (Entry, error)
 
 	// Release ends the grant that held belongs to and leaves data as the
 	// record. held comes from Grant or Renew, or from Read, by another
@@ -54,8 +57,12 @@ type Store interface {
 	// error for what it could not look into.
 	List(ctx context.Context, prefix string) ([]string, error)
 
+	// LastStamp returns the Stamp of the newest commit that this Store has
+	// made, at whatever path, and the zero Stamp if there was none.
+	LastStamp() Stamp
+
 	// Close frees what the Store holds and waits, a few seconds at most, for
-	// what it still has to undo or to clean up. Grants stay.
+	// what it still has to take back or to clean up. Grants stay.
 	Close() error
 }
 
@@ -74,9 +81,8 @@ type Entry struct {
 	// Since is when the grant was made, by the Store's clock.
 	Since time.Time
 
-	// Stamp is that of the commit that returned this Entry. From Read, Watch
-	// and in decide it is that of the newest commit that this Store made, at
-	// whatever path, and zero if there was none.
+	// Stamp is that of the commit that returned this Entry, and zero if it was
+	// only read.
 	Stamp Stamp
 
 	// Private is the Store's own.

@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -237,12 +238,12 @@ func (s *stage) granted(err error) bool {
 func (s *stage) futureGo(step step, path string) bool {
 	s.Helper()
 	record := kazoo.NewRecord(step.holder, s.clock.Now(), s.duration)
-	record.Version = step.version
 	data, err := record.Marshal()
 	if err != nil {
 		s.Error(err)
 		return false
 	}
+	data = bytes.Replace(data, []byte(`"version": 1`), fmt.Appendf(nil, `"version": %d`, step.version), 1)
 	s.put(s.T, path, data)
 	return true
 }

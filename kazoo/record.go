@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,21 +16,30 @@ import (
 // Version is the version of the records that kazoo writes, and Leasehold.
 const Version = 1
 
+// A VersionError means that a record has another version: a newer program wrote
+// it. It refuses everybody, whatever its end and whoever its holder.
+type VersionError struct {
+	Version string // as the record has it, abbreviated
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("its version is %s, this program knows %d", e.Version, Version)
+}
+
 // dateFormat is kazoo's "%Y-%m-%dT%H:%M:%S" as strftime writes it.
 const dateFormat = "2006-01-02T15:04:05"
 
 // A Record says who has a lease and until when.
 type Record struct {
-	Version int64  // if not Version, the other fields mean nothing
-	Holder  string // valid UTF-8
-	End     time.Time
+	Holder string // valid UTF-8
+	End    time.Time
 }
 
 // NewRecord returns the record that grants holder the lease from now on for d.
 // Its End is UTC, cut off to whole seconds as kazoo does, so it can be up to
 // one second early.
 func NewRecord(holder string, now time.Time, d time.Duration) Record {
-	return Record{Version: Version, Holder: holder, End: now.Add(d).UTC().Truncate(time.Second)}
+	return Record{Holder: holder, End: now.Add(d).UTC().Truncate(time.Second)}
 }
 
 // Released returns r as a released lease: its end is long past, so that
@@ -55,7 +63,7 @@ func (r Record) Marshal() ([]byte, error) {
 	if !utf8.ValidString(r.Holder) {
 		return nil, errors.New("holder is not valid UTF-8")
 	}
-	b := append([]byte(`{"version": `), strconv.FormatInt(r.Version, 10)...)
+	b := append([]byte(`{"version": `), strconv.Itoa(Version)...)
 	b = append(b, `, "holder": `...)
 	b = appendPythonString(b, r.Holder)
 	b = append(b, `, "end": "`...)
@@ -99,7 +107,7 @@ func appendPythonString(b []byte, s string) []byte {
 // deep): those are errors too, and so never a free lease. What kazoo fails to
 // read is always an error.
 //
-// A record of another version is no error, whatever else is in it.
+// A record of another version is a [*VersionError], whatever else is in it.
 // Keys match exactly, the last of equal keys counts, unknown ones are ignored.
 func Parse(data []byte) (Record, error) {
 	if r, ok := parsePlain(data); ok {
@@ -121,12 +129,8 @@ func Parse(data []byte) (Record, error) {
 	if err := checkLimits(data); err != nil {
 		return Record{}, err
 	}
-	version, err := parseVersion(fields["version"])
-	if err != nil {
+	if err := checkVersion(fields["version"]); err != nil {
 		return Record{}, err
-	}
-	if version != Version {
-		return Record{Version: version}, nil
 	}
 	holder, err := parseString(fields, "holder")
 	if err != nil {
@@ -140,7 +144,7 @@ func Parse(data []byte) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	return Record{Version: Version, Holder: holder, End: end}, nil
+	return Record{Holder: holder, End: end}, nil
 }
 
 // parsePlain reads what Marshal writes for a holder that needs no escapes, which
@@ -170,25 +174,24 @@ func parsePlain(data []byte) (r Record, ok bool) {
 	if n[0] == 0 || string(end.AppendFormat(nil, dateFormat)) != string(date) {
 		return r, false
 	}
-	return Record{Version: Version, Holder: string(holder), End: end}, true
+	return Record{Holder: string(holder), End: end}, true
 }
 
 // The patterns are for what parsePlain does not read, so most programs need
 // none of them.
 var integer = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-?[0-9]+$`) })
 
-func parseVersion(raw json.RawMessage) (int64, error) {
+func checkVersion(raw json.RawMessage) error {
 	if raw == nil {
-		return 0, errors.New(`no "version"`)
+		return errors.New(`no "version"`)
 	}
 	if !integer().Match(raw) {
-		return 0, fmt.Errorf(`"version" is %s, want an integer`, abbreviate(raw))
+		return fmt.Errorf(`"version" is %s, want an integer`, abbreviate(raw))
 	}
-	v, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil { // too big: another version, whichever it is
-		return math.MaxInt64, nil
+	if v, err := strconv.ParseInt(string(raw), 10, 64); err != nil || v != Version {
+		return &VersionError{abbreviate(raw)}
 	}
-	return v, nil
+	return nil
 }
 
 func parseString(fields map[string]json.RawMessage, key string) (string, error) {

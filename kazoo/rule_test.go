@@ -46,8 +46,7 @@ func TestDecideAsKazooDoes(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	end := time.Date(2026, 11, 22, 18, 34, 12, 0, time.UTC)
-	record := &kazoo.Record{Version: 1, Holder: "host-a", End: end}
-	newer := &kazoo.Record{Version: 2, Holder: "host-a", End: end}
+	record := &kazoo.Record{Holder: "host-a", End: end}
 	released := record.Released()
 	for _, test := range []struct {
 		name   string
@@ -64,10 +63,6 @@ func TestDecide(t *testing.T) {
 		{"another, at the end in another zone", record, "host-b", end.In(time.FixedZone("", 3600)), kazoo.Grant},
 		{"holder in another case", record, "HOST-A", end.Add(-1), kazoo.Held},
 		{"released, another", &released, "host-b", end.Add(-time.Hour), kazoo.Grant},
-		{"other version, same holder", newer, "host-a", end.Add(time.Hour), kazoo.Newer},
-		{"other version, another, long after", newer, "host-b", end.AddDate(1000, 0, 0), kazoo.Newer},
-		{"version 0", &kazoo.Record{}, "", end, kazoo.Newer},
-		{"negative version", &kazoo.Record{Version: -1}, "", end, kazoo.Newer},
 	} {
 		if got := kazoo.Decide(test.record, test.holder, test.now); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
@@ -78,7 +73,7 @@ func TestDecide(t *testing.T) {
 func TestVerdictString(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[kazoo.Verdict]string{
-		kazoo.Grant: "grant", kazoo.Held: "held", kazoo.Newer: "newer", -1: "invalid verdict", 3: "invalid verdict",
+		kazoo.Grant: "grant", kazoo.Held: "held", -1: "invalid verdict", 2: "invalid verdict",
 	} {
 		if got := v.String(); got != want {
 			t.Errorf("Verdict(%d): got %q, want %q", int(v), got, want)

@@ -43,7 +43,7 @@ func NewStore() *Store { return &Store{} }
 
 // Read returns the record at path.
 func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) {
-	if err := check(ctx, path); err != nil {
+	if err := unended(ctx); err != nil {
 		return leasehold.Entry{}, err
 	}
 	s.mu.Lock()
@@ -53,31 +53,32 @@ func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) 
 
 // Grant makes a new grant. decide is called with the Store locked: it must not
 // use the Store.
-func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
-	_ = holder // nobody waits in a queue where it could be shown
-	if err := check(ctx, path); err != nil {
-		return leasehold.Entry{}, err
+func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
+	if err := unended(ctx); err != nil {
+		return granted, replaced, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := decide(s.read(path))
+	path := known.Path
+	old := s.read(path)
+	p, err := decide(old)
 	if err != nil {
-		return leasehold.Entry{}, err
+		return granted, replaced, err
 	}
-	if err := check(ctx, path); err != nil { // decide may have taken its time
-		return leasehold.Entry{}, err
+	if err := unended(ctx); err != nil { // decide may have taken its time
+		return granted, replaced, err
 	}
 	l := s.lease(path)
 	l.token++
 	l.released = false
 	s.commit(l, p.Data)
 	l.since = s.stamp.At
-	return s.own(path), nil
+	return s.own(path), old, nil
 }
 
 // Renew replaces the data of the grant that held belongs to.
-func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, _ time.Duration) (leasehold.Entry, error) {
-	if err := check(ctx, held.Path); err != nil {
+func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
+	if err := unended(ctx); err != nil {
 		return leasehold.Entry{}, err
 	}
 	s.mu.Lock()
@@ -91,7 +92,7 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, _ 
 
 // Release ends the grant that held belongs to and leaves data as the record.
 func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
-	if err := check(ctx, held.Path); err != nil {
+	if err := unended(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -108,7 +109,7 @@ func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) 
 // Watch returns what Read does, and a channel that is closed with the next
 // commit at path, or when ctx ends.
 func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
-	if err := check(ctx, path); err != nil {
+	if err := unended(ctx); err != nil {
 		return leasehold.Entry{}, nil, err
 	}
 	s.mu.Lock()
@@ -128,14 +129,10 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 
 // List returns the paths of all leases at and below prefix.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
-	if prefix == "/" {
-		prefix = ""
-	} else if err := leasehold.CheckPath(prefix); err != nil {
-		return nil, err
-	}
 	if err := unended(ctx); err != nil {
 		return nil, err
 	}
+	prefix = strings.TrimSuffix(prefix, "/")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var paths []string
@@ -148,15 +145,15 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	return paths, nil
 }
 
+// LastStamp returns the stamp of the newest commit.
+func (s *Store) LastStamp() leasehold.Stamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stamp
+}
+
 // Close does nothing: the Store can be used on, by whoever else has it.
 func (s *Store) Close() error { return nil }
-
-func check(ctx context.Context, path string) error {
-	if err := leasehold.CheckPath(path); err != nil {
-		return err
-	}
-	return unended(ctx)
-}
 
 func unended(ctx context.Context) error {
 	if ctx.Err() != nil {
@@ -178,7 +175,7 @@ func (s *Store) lease(path string) *lease {
 }
 
 func (s *Store) read(path string) leasehold.Entry {
-	e := leasehold.Entry{Path: path, Stamp: s.stamp}
+	e := leasehold.Entry{Path: path}
 	if l := s.leases[path]; l != nil && l.data != nil {
 		e.Data, e.Token, e.Since = slices.Clone(l.data), l.token, l.since
 	}
@@ -188,7 +185,7 @@ func (s *Store) read(path string) leasehold.Entry {
 // own returns the record at path for the one who has just written it.
 func (s *Store) own(path string) leasehold.Entry {
 	e := s.read(path)
-	e.Private = granted{}
+	e.Stamp, e.Private = s.stamp, granted{}
 	return e
 }
 

@@ -32,6 +32,7 @@ func RunStore(t *testing.T, open func(t *testing.T) leasehold.Store) {
 	}{
 		{"read of nothing", testReadNothing},
 		{"grant is read back", testGrantIsReadBack},
+		{"grant tells what it replaced", testReplaced},
 		{"data up to 8 KB", testDataSizes},
 		{"data is copied", testDataIsCopied},
 		{"decide sees the old entry", testDecideSeesOld},
@@ -114,11 +115,11 @@ func (f *fixture) context() context.Context {
 }
 
 // grant makes a grant, whatever is there.
-func (f *fixture) grant(path, holder, data string) leasehold.Entry {
+func (f *fixture) grant(path, data string) leasehold.Entry {
 	f.t.Helper()
-	e, err := f.Grant(f.context(), path, holder, propose(data))
+	e, _, err := f.Grant(f.context(), leasehold.Entry{Path: path}, propose(data))
 	if err != nil {
-		f.t.Fatalf("Grant(%.80q, %q): got error %v, want a grant", path, holder, err)
+		f.t.Fatalf("Grant(%.80q): got error %v, want a grant", path, err)
 	}
 	return e
 }
@@ -132,7 +133,7 @@ func propose(data string) func(leasehold.Entry) (leasehold.Proposal, error) {
 
 func (f *fixture) renew(held leasehold.Entry, data string) leasehold.Entry {
 	f.t.Helper()
-	e, err := f.Renew(f.context(), held, []byte(data), time.Minute)
+	e, err := f.Renew(f.context(), held, []byte(data))
 	if err != nil {
 		f.t.Fatalf("Renew(%.80q): got error %v, want a renewal", held.Path, err)
 	}

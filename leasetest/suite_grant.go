@@ -18,7 +18,7 @@ func testReadNothing(_ *testing.T, f *fixture) {
 
 func testGrantIsReadBack(t *testing.T, f *fixture) {
 	const data = `{"version": 1, "holder": "host-\u00e9 <&>", "end": "2026-11-22T18:34:12"}`
-	e := f.grant(f.path, "host-a", data)
+	e := f.grant(f.path, data)
 	if string(e.Data) != data || e.Path != f.path || e.Token <= 0 || e.Since.IsZero() {
 		t.Fatalf("Grant: got path %q, data %q, token %d, since %s, want %q, %q, a positive token and a time", e.Path, e.Data, e.Token, e.Since, f.path, data)
 	}
@@ -30,6 +30,30 @@ func testGrantIsReadBack(t *testing.T, f *fixture) {
 	g.wantUnchanged(e)
 }
 
+func testReplaced(t *testing.T, f *fixture) {
+	replace := func(by *fixture, data, want string) {
+		t.Helper()
+		before := by.read(f.path)
+		_, replaced, err := by.Grant(by.context(), before, propose(data))
+		if err != nil {
+			t.Fatalf("Grant: got error %v, want a grant", err)
+		}
+		if replaced.Path != f.path || string(replaced.Data) != want || (replaced.Data == nil) != (want == "") || replaced.Token != before.Token {
+			t.Fatalf("Grant: got what it replaced at path %q, data %q, token %d, want %q, %q, %d", replaced.Path, replaced.Data, replaced.Token, f.path, want, before.Token)
+		}
+	}
+	replace(f, "first", "")
+	replace(f.another(), "second", "first")
+
+	// What the caller has read before may be old.
+	seen := f.read(f.path)
+	f.renew(f.grant(f.path, "third"), "renewed")
+	_, replaced, err := f.Grant(f.context(), seen, propose("fourth"))
+	if err != nil || string(replaced.Data) != "renewed" {
+		t.Fatalf("Grant after an old look: got %q replaced and error %v, want %q", replaced.Data, err, "renewed")
+	}
+}
+
 func testDataSizes(_ *testing.T, f *fixture) {
 	every := make([]byte, 256)
 	for i := range every {
@@ -37,7 +61,7 @@ func testDataSizes(_ *testing.T, f *fixture) {
 	}
 	for i, data := range []string{"x", string(every), strings.Repeat("8 KB is \n", 8<<10/9), strings.Repeat("\xff", 8<<10)} {
 		path := fmt.Sprintf("%s/%d", f.path, i)
-		e := f.grant(path, "host-a", data)
+		e := f.grant(path, data)
 		f.wantRecord(path, data, e.Token)
 		f.renew(e, data[:1])
 		f.wantRecord(path, data[:1], e.Token)
@@ -46,7 +70,7 @@ func testDataSizes(_ *testing.T, f *fixture) {
 
 func testDataIsCopied(t *testing.T, f *fixture) {
 	proposed := []byte("granted")
-	e, err := f.Grant(f.context(), f.path, "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+	e, _, err := f.Grant(f.context(), leasehold.Entry{Path: f.path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: proposed, Undo: []byte("undone")}, nil
 	})
 	if err != nil {
@@ -56,7 +80,7 @@ func testDataIsCopied(t *testing.T, f *fixture) {
 	copy(f.read(f.path).Data, "changed")
 	f.wantRecord(f.path, "granted", e.Token)
 	renewal := []byte("renewed")
-	if _, err := f.Renew(f.context(), e, renewal, promptly); err != nil {
+	if _, err := f.Renew(f.context(), e, renewal); err != nil {
 		t.Fatalf("Renew: got error %v, want a renewal", err)
 	}
 	copy(renewal, "changed")
@@ -66,7 +90,7 @@ func testDataIsCopied(t *testing.T, f *fixture) {
 func testDecideSeesOld(t *testing.T, f *fixture) {
 	look := func() (old leasehold.Entry) {
 		t.Helper()
-		_, err := f.Grant(f.context(), f.path, "host-b", func(e leasehold.Entry) (leasehold.Proposal, error) {
+		_, _, err := f.Grant(f.context(), leasehold.Entry{Path: f.path}, func(e leasehold.Entry) (leasehold.Proposal, error) {
 			old = e
 			return leasehold.Proposal{}, errors.New("only looking")
 		})
@@ -78,7 +102,7 @@ func testDecideSeesOld(t *testing.T, f *fixture) {
 	if old := look(); old.Path != f.path || old.Data != nil || old.Token != 0 {
 		t.Fatalf("decide: got path %q, data %q, token %d, want %q and nothing", old.Path, old.Data, old.Token, f.path)
 	}
-	e := f.grant(f.path, "host-a", "first")
+	e := f.grant(f.path, "first")
 	e = f.renew(e, "second")
 	old := look()
 	if old.Path != f.path || string(old.Data) != "second" || old.Token != e.Token || !old.Since.Equal(e.Since) {
@@ -94,7 +118,7 @@ func testDecideError(t *testing.T, f *fixture) {
 	denied := &leasehold.HeldError{Path: f.path}
 	deny := func() {
 		t.Helper()
-		_, err := f.Grant(f.context(), f.path, "host-b", func(leasehold.Entry) (leasehold.Proposal, error) {
+		_, _, err := f.Grant(f.context(), leasehold.Entry{Path: f.path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 			return leasehold.Proposal{Data: []byte("wrong"), Undo: []byte("wrong")}, denied
 		})
 		if err != error(denied) {
@@ -106,7 +130,7 @@ func testDecideError(t *testing.T, f *fixture) {
 	if paths, err := f.List(f.context(), f.path); err != nil || len(paths) != 0 {
 		t.Fatalf("List after a denial where nothing was: got %q and error %v, want none", paths, err)
 	}
-	e := f.grant(f.path, "host-a", "first")
+	e := f.grant(f.path, "first")
 	deny()
 	f.wantUnchanged(e)
 	f.renew(e, "renewed after the denial")
@@ -117,7 +141,7 @@ func testTokensIncrease(t *testing.T, f *fixture) {
 	var last leasehold.Entry
 	for i := range 12 {
 		by := []*fixture{f, g}[i%2]
-		e := by.grant(f.path, fmt.Sprintf("host-%d", i%3), fmt.Sprint("grant ", i))
+		e := by.grant(f.path, fmt.Sprint("grant ", i))
 		if e.Token <= last.Token {
 			t.Fatalf("Grant %d: got token %d, want more than the %d of the one before", i, e.Token, last.Token)
 		}
@@ -146,14 +170,19 @@ func testStamps(t *testing.T, f *fixture) {
 			t.Fatalf("%s: got a stamp at %s, want it cut off to %s", what, s.At, s.Resolution)
 		}
 	}
-	e := f.grant(f.path, "host-a", "first")
+	e := f.grant(f.path, "first")
 	check("Grant", e.Stamp)
 	later := f.renew(e, "second")
 	check("Renew", later.Stamp)
 	if later.Stamp.Sent.Wall().Before(e.Stamp.Received.Wall()) {
 		t.Fatalf("Renew: got a stamp sent %s, want it after the grant was received at %s", later.Stamp.Sent.Wall(), e.Stamp.Received.Wall())
 	}
-	check("Read after a commit by the same Store", f.read(f.path+"/another").Stamp)
+	if got := f.LastStamp(); got != later.Stamp {
+		t.Fatalf("LastStamp: got %v, want that of the renewal, %v", got, later.Stamp)
+	}
+	if got := f.read(f.path).Stamp; got != (leasehold.Stamp{}) {
+		t.Fatalf("Read: got the stamp %v, want none: it has committed nothing", got)
+	}
 }
 
 func testOneWinner(t *testing.T, f *fixture) {
@@ -168,7 +197,7 @@ func testOneWinner(t *testing.T, f *fixture) {
 			by := []*fixture{f, g}[i%2]
 			holder := fmt.Sprint("host-", i)
 			wg.Go(func() {
-				e, err := by.Grant(by.context(), path, holder, func(old leasehold.Entry) (leasehold.Proposal, error) {
+				e, _, err := by.Grant(by.context(), leasehold.Entry{Path: path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 					if old.Data != nil && string(old.Data) != holder {
 						return leasehold.Proposal{}, held
 					}
@@ -198,7 +227,7 @@ func testNoLostUpdate(t *testing.T, f *fixture) {
 		by := []*fixture{f, g}[i%2]
 		wg.Go(func() {
 			for range updates {
-				e, err := by.Grant(by.context(), f.path, fmt.Sprint("host-", i), func(old leasehold.Entry) (leasehold.Proposal, error) {
+				e, _, err := by.Grant(by.context(), leasehold.Entry{Path: f.path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 					n := 0
 					if old.Data != nil {
 						var err error

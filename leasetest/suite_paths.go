@@ -11,21 +11,21 @@ import (
 )
 
 func testIndependentPaths(_ *testing.T, f *fixture) {
-	a := f.grant(f.path+"/a", "host-a", "a")
-	b := f.grant(f.path+"/b", "host-b", "b")
+	a := f.grant(f.path+"/a", "a")
+	b := f.grant(f.path+"/b", "b")
 	f.wantUnchanged(a)
 	f.release(b, "released")
 	f.wantUnchanged(a)
 	f.wantUnchanged(f.renew(a, "renewed"))
-	f.grant(f.path+"/b", "host-c", "c")
+	f.grant(f.path+"/b", "c")
 	f.wantRecord(f.path+"/a", "renewed", a.Token)
 }
 
 func testNestedPaths(_ *testing.T, f *fixture) {
-	below := f.grant(f.path+"/a/b", "host-b", "below")
+	below := f.grant(f.path+"/a/b", "below")
 	f.wantNothing(f.path + "/a")
-	above := f.grant(f.path+"/a", "host-a", "above")
-	slot := f.grant(f.path+"/a/0", "host-c", "slot")
+	above := f.grant(f.path+"/a", "above")
+	slot := f.grant(f.path+"/a/0", "slot")
 	for _, e := range []leasehold.Entry{below, above, slot} {
 		f.wantUnchanged(e)
 	}
@@ -52,7 +52,7 @@ func testOddPaths(t *testing.T, f *fixture) {
 		if err := leasehold.CheckPath(path); err != nil {
 			t.Fatalf("the suite has a path that is none: %v", err)
 		}
-		entries[path] = f.grant(path, "host-a", "data of "+name)
+		entries[path] = f.grant(path, "data of "+name)
 	}
 	if len(entries) != len(oddNames) {
 		t.Fatalf("the suite has %d odd names, %d of them different", len(oddNames), len(entries))
@@ -68,15 +68,15 @@ func testOddPaths(t *testing.T, f *fixture) {
 
 func testLongPaths(t *testing.T, f *fixture) {
 	at := f.path + "/" + strings.Repeat("x", 255)
-	f.wantUnchanged(f.grant(at, "host-a", "255 bytes"))
+	f.wantUnchanged(f.grant(at, "255 bytes"))
 	deep := f.path + strings.Repeat("/deep", 100)
-	f.wantUnchanged(f.grant(deep, "host-a", "100 levels"))
+	f.wantUnchanged(f.grant(deep, "100 levels"))
 	want := []string{deep, at}
 
 	// What a store may refuse it refuses as an argument, and writes nothing.
 	for _, name := range []string{strings.Repeat("y", 256), strings.Repeat("é", 127), strings.Repeat("Z", 255), strings.Repeat("%", 5000)} {
 		path := f.path + "/" + name
-		e, err := f.Grant(f.context(), path, "host-a", propose("long"))
+		e, _, err := f.Grant(f.context(), leasehold.Entry{Path: path}, propose("long"))
 		var argument *leasehold.ArgumentError
 		switch {
 		case err == nil:
@@ -96,7 +96,7 @@ func testList(_ *testing.T, f *fixture) {
 	// "!" and "-" sort before "/", which must not tear /a and /a/b apart from
 	// their places in the order of bytes.
 	for _, path := range []string{p + "/ab", p + "/a/b", p + "/a!", p + "/a", p + "/a/b/c/d", p + "/b/only/below", p + "/a-b"} {
-		f.grant(path, "host-a", "data")
+		f.grant(path, "data")
 	}
 	f.wantList(p, p+"/a", p+"/a!", p+"/a-b", p+"/a/b", p+"/a/b/c/d", p+"/ab", p+"/b/only/below")
 	f.wantList(p+"/a", p+"/a", p+"/a/b", p+"/a/b/c/d")

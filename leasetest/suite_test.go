@@ -19,14 +19,16 @@ import (
 
 const faultEnv = "LEASEHOLD_LEASETEST_FAULT"
 
-// decideFunc is what Grant asks.
+// decideFunc is what Grant calls.
 type decideFunc = func(leasehold.Entry) (leasehold.Proposal, error)
+
+type grantFunc = func(context.Context, leasehold.Entry, decideFunc) (granted, replaced leasehold.Entry, err error)
 
 // A faulty store is the one in memory but for what is set.
 type faulty struct {
 	*leasetest.Store
 	read    func(context.Context, string) (leasehold.Entry, error)
-	grant   func(context.Context, string, decideFunc) (leasehold.Entry, error)
+	grant   grantFunc
 	renew   func(context.Context, leasehold.Entry, []byte) (leasehold.Entry, error)
 	release func(context.Context, leasehold.Entry, []byte) error
 	watch   func(context.Context, string) (leasehold.Entry, <-chan struct{}, error)
@@ -41,18 +43,18 @@ func (f *faulty) Read(ctx context.Context, path string) (leasehold.Entry, error)
 	return f.Store.Read(ctx, path)
 }
 
-func (f *faulty) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
+func (f *faulty) Grant(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
 	if f.grant != nil {
-		return f.grant(ctx, path, decide)
+		return f.grant(ctx, known, decide)
 	}
-	return f.Store.Grant(ctx, path, holder, decide)
+	return f.Store.Grant(ctx, known, decide)
 }
 
-func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte, left time.Duration) (leasehold.Entry, error) {
+func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
 	if f.renew != nil {
 		return f.renew(ctx, held, data)
 	}
-	return f.Store.Renew(ctx, held, data, left)
+	return f.Store.Renew(ctx, held, data)
 }
 
 func (f *faulty) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
@@ -98,38 +100,44 @@ var faults = []struct {
 }{
 	{"handles on different stores", []string{"grant is read back"}, func(*leasetest.Store) leasehold.Store { return leasetest.NewStore() }},
 	{"decide's error is wrapped", []string{"decide's error writes nothing", "one winner"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
-			e, err := m.Grant(ctx, path, "", decide)
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+			granted, replaced, err = m.Grant(ctx, known, decide)
 			if err != nil {
 				err = fmt.Errorf("grant: %w", err)
 			}
-			return e, err
+			return granted, replaced, err
 		}}
 	}},
 	{"a denial writes", []string{"decide's error writes nothing"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
 			var denied error
-			e, err := m.Grant(ctx, path, "", func(old leasehold.Entry) (p leasehold.Proposal, err error) {
+			granted, replaced, err = m.Grant(ctx, known, func(old leasehold.Entry) (p leasehold.Proposal, err error) {
 				if p, denied = decide(old); denied != nil && p.Data == nil {
 					return p, denied
 				}
 				return p, nil
 			})
-			return e, errors.Join(err, denied)
+			return granted, replaced, errors.Join(err, denied)
+		}}
+	}},
+	{"what was replaced is not told", []string{"grant tells what it replaced"}, func(m *leasetest.Store) leasehold.Store {
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+			granted, _, err = m.Grant(ctx, known, decide)
+			return granted, known, err
 		}}
 	}},
 	{"grants are not atomic", []string{"one winner", "no lost update"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
-			old, err := m.Read(ctx, path)
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+			old, err := m.Read(ctx, known.Path)
 			if err != nil {
-				return old, err
+				return granted, old, err
 			}
 			p, err := decide(old)
 			if err != nil {
-				return old, err
+				return granted, old, err
 			}
 			time.Sleep(time.Millisecond)
-			return m.Grant(ctx, path, "", always(p.Data))
+			return m.Grant(ctx, known, always(p.Data))
 		}}
 	}},
 	{"a renewal is not guarded", []string{"renew after a later grant", "renew after release", "release by another process"}, func(m *leasetest.Store) leasehold.Store {
@@ -144,20 +152,21 @@ var faults = []struct {
 				return e, errors.Join(leasehold.ErrLost, err)
 			}
 			held.Token = e.Token
-			return m.Renew(ctx, held, data, 0)
+			return m.Renew(ctx, held, data)
 		}}
 	}},
 	{"a renewal is a grant", []string{"renew"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{Store: m, renew: func(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
-			if e, err := m.Renew(ctx, held, data, 0); err != nil {
+			if e, err := m.Renew(ctx, held, data); err != nil {
 				return e, err
 			}
-			return m.Grant(ctx, held.Path, "", always(data))
+			e, _, err := m.Grant(ctx, held, always(data))
+			return e, err
 		}}
 	}},
 	{"a lost renewal writes", []string{"renew after a later grant"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{Store: m, renew: func(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
-			e, err := m.Renew(ctx, held, data, 0)
+			e, err := m.Renew(ctx, held, data)
 			if errors.Is(err, leasehold.ErrLost) {
 				if there, readErr := m.Read(ctx, held.Path); readErr == nil {
 					_ = m.Release(ctx, there, data)
@@ -177,7 +186,7 @@ var faults = []struct {
 	}},
 	{"a release is no more than a renewal", []string{"renew after release", "release twice"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte) error {
-			_, err := m.Renew(ctx, held, data, 0)
+			_, err := m.Renew(ctx, held, data)
 			return err
 		}}
 	}},
@@ -210,12 +219,12 @@ var faults = []struct {
 				released[held.Path] = held.Token
 				return err
 			},
-			grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
-				e, err := m.Grant(ctx, path, "", decide)
+			grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+				granted, replaced, err = m.Grant(ctx, known, decide)
 				mu.Lock()
 				defer mu.Unlock()
-				e.Token -= released[path]
-				return e, err
+				granted.Token -= released[known.Path]
+				return granted, replaced, err
 			},
 		}
 	}},
@@ -249,10 +258,10 @@ var faults = []struct {
 	{"case does not count", []string{"odd paths"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{
 			Store: m,
-			grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
-				e, err := m.Grant(ctx, strings.ToLower(path), "", decide)
-				e.Path = path
-				return e, err
+			grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+				granted, replaced, err = m.Grant(ctx, leasehold.Entry{Path: strings.ToLower(known.Path)}, decide)
+				granted.Path = known.Path
+				return granted, replaced, err
 			},
 			read: func(ctx context.Context, path string) (leasehold.Entry, error) {
 				e, err := m.Read(ctx, strings.ToLower(path))
@@ -262,15 +271,15 @@ var faults = []struct {
 		}
 	}},
 	{"ctx is not looked at", []string{"ended ctx"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
-			return m.Grant(context.WithoutCancel(ctx), path, "", decide)
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+			return m.Grant(context.WithoutCancel(ctx), known, decide)
 		}}
 	}},
 	{"no stamps", []string{"stamps"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, grant: func(ctx context.Context, path string, decide decideFunc) (leasehold.Entry, error) {
-			e, err := m.Grant(ctx, path, "", decide)
-			e.Stamp = leasehold.Stamp{}
-			return e, err
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+			granted, replaced, err = m.Grant(ctx, known, decide)
+			granted.Stamp = leasehold.Stamp{}
+			return granted, replaced, err
 		}}
 	}},
 	{"a second Close fails", []string{"close"}, func(m *leasetest.Store) leasehold.Store {

@@ -33,7 +33,7 @@ func testWatch(t *testing.T, f *fixture) {
 		}
 	}
 	first, second := watch(""), watch("")
-	e := f.grant(f.path, "host-a", "first")
+	e := f.grant(f.path, "first")
 	wantClosed("first grant", first)
 	wantClosed("first grant, by the second watch", second)
 
@@ -46,16 +46,16 @@ func testWatch(t *testing.T, f *fixture) {
 	wantClosed("release", changed)
 
 	changed = watch("released")
-	f.grant(f.path, "host-b", "released") // the same bytes
+	f.grant(f.path, "released") // the same bytes
 	wantClosed("later grant", changed)
 
 	changed = watch("released")
-	f.grant(f.path, "host-b", "released")
+	f.grant(f.path, "released")
 	wantClosed("grant of the same bytes over one that was not released", changed)
 }
 
 func testWatchEnds(t *testing.T, f *fixture) {
-	f.grant(f.path, "host-a", "first")
+	f.grant(f.path, "first")
 	for _, path := range []string{f.path, f.path + "/nothing/here"} {
 		ctx, cancel := context.WithCancel(f.context())
 		_, changed, err := f.Watch(ctx, path)
@@ -74,20 +74,20 @@ func testWatchEnds(t *testing.T, f *fixture) {
 // What has not begun can't have an unknown outcome, so ctx's error and
 // ErrUnreachable are what may come back.
 func testEndedContext(t *testing.T, f *fixture) {
-	e := f.grant(f.path, "host-a", "first")
+	e := f.grant(f.path, "first")
 	ended, cancel := context.WithCancel(f.context())
 	cancel()
 	calls := map[string]func() error{
 		"Grant": func() error {
-			_, err := f.Grant(ended, f.path, "host-b", propose("wrong"))
+			_, _, err := f.Grant(ended, leasehold.Entry{Path: f.path}, propose("wrong"))
 			return err
 		},
 		"Grant where nothing is": func() error {
-			_, err := f.Grant(ended, f.path+"/nothing", "host-b", propose("wrong"))
+			_, _, err := f.Grant(ended, leasehold.Entry{Path: f.path + "/nothing"}, propose("wrong"))
 			return err
 		},
 		"Renew": func() error {
-			_, err := f.Renew(ended, e, []byte("wrong"), time.Minute)
+			_, err := f.Renew(ended, e, []byte("wrong"))
 			return err
 		},
 		"Release": func() error { return f.Release(ended, e, []byte("wrong")) },
@@ -123,7 +123,7 @@ func testEndedContext(t *testing.T, f *fixture) {
 
 func testClose(t *testing.T, f *fixture) {
 	g := f.another()
-	e := g.grant(f.path, "host-a", "first")
+	e := g.grant(f.path, "first")
 	for i := range 2 {
 		if err := g.Close(); err != nil {
 			t.Fatalf("Close, call %d: got error %v, want nil", i+1, err)

@@ -60,12 +60,12 @@ func TestStoreClock(t *testing.T) {
 	now := time.Date(2026, 11, 22, 18, 34, 12, 0, time.UTC)
 	s := leasetest.NewStore()
 	s.Now = func() time.Time { return now }
-	e, err := s.Grant(t.Context(), "/jobs/a", "a", always([]byte("data")))
+	e, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, always([]byte("data")))
 	if err != nil || !e.Since.Equal(now) || !e.Stamp.At.Equal(now) {
 		t.Fatalf("Grant: got since %s, stamp %s and error %v, want %s", e.Since, e.Stamp.At, err, now)
 	}
 	now = now.Add(time.Hour)
-	e, err = s.Renew(t.Context(), e, []byte("renewed"), time.Minute)
+	e, err = s.Renew(t.Context(), e, []byte("renewed"))
 	if err != nil || !e.Since.Equal(now.Add(-time.Hour)) || !e.Stamp.At.Equal(now) {
 		t.Fatalf("Renew: got since %s, stamp %s and error %v, want an hour ago, %s", e.Since, e.Stamp.At, err, now)
 	}

@@ -78,12 +78,12 @@ func serve() {
 				s, err = localdir.OpenHooked(o.Dir, o.Mode, func(at localdir.Step) { dieAt(o.DieAt, at) })
 			}
 		case "grant":
-			if e, err = s.Grant(ctx, o.Path, o.Holder, o.decide); err == nil {
+			if e, _, err = s.Grant(ctx, leasehold.Entry{Path: o.Path}, o.decide); err == nil {
 				held = e
 			}
 		case "grants": // until killed
 			for {
-				e, err := s.Grant(ctx, o.Path, o.Holder, o.decide)
+				e, _, err := s.Grant(ctx, leasehold.Entry{Path: o.Path}, o.decide)
 				if err != nil {
 					_ = out.Encode(answer{Err: err.Error()})
 					os.Exit(1)
@@ -91,7 +91,7 @@ func serve() {
 				_ = out.Encode(answer{Token: e.Token})
 			}
 		case "hold the lock": // until killed
-			_, err = s.Grant(ctx, o.Path, o.Holder, func(old leasehold.Entry) (leasehold.Proposal, error) {
+			_, _, err = s.Grant(ctx, leasehold.Entry{Path: o.Path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 				// The first call is without the lock.
 				if o.Others = !o.Others; !o.Others {
 					_ = out.Encode(answer{})
@@ -100,7 +100,7 @@ func serve() {
 				return leasehold.Proposal{}, nil
 			})
 		case "renew":
-			e, err = s.Renew(ctx, held, []byte(o.Data), time.Minute)
+			e, err = s.Renew(ctx, held, []byte(o.Data))
 		case "release":
 			err = s.Release(ctx, held, []byte(o.Data))
 		case "read":

@@ -28,7 +28,7 @@ func TestReadsDuringGrants(t *testing.T) {
 				return
 			default:
 			}
-			_, err := writer.Grant(t.Context(), "/jobs/a", "host", func(old leasehold.Entry) (leasehold.Proposal, error) {
+			_, _, err := writer.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte(strconv.FormatInt(old.Token+1, 10)), Undo: []byte("0")}, nil
 			})
 			if err != nil {
@@ -80,7 +80,7 @@ func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
 	if err := reader.Release(t.Context(), seen, []byte("wrong")); !errors.Is(err, leasehold.ErrLost) {
 		t.Fatalf("Release: got error %v, want ErrLost", err)
 	}
-	if _, err := writer.Renew(t.Context(), second, []byte("renewed"), time.Minute); err != nil {
+	if _, err := writer.Renew(t.Context(), second, []byte("renewed")); err != nil {
 		t.Fatalf("Renew: got error %v, want nil", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 func grant(t *testing.T, s *localdir.Store, path, data string) leasehold.Entry {
 	t.Helper()
-	e, err := s.Grant(t.Context(), path, "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+	e, _, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: []byte(data), Undo: []byte("undone")}, nil
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			if err != nil || string(e.Data) != test.data || e.Token != test.token {
 				t.Fatalf("Read: got data %q, token %d and error %v, want %q, %d", e.Data, e.Token, err, test.data, test.token)
 			}
-			_, err = s.Renew(t.Context(), old, []byte("old, renewed"), time.Minute)
+			_, err = s.Renew(t.Context(), old, []byte("old, renewed"))
 			if renewed := err == nil; renewed != (test.token == old.Token) {
 				t.Fatalf("Renew of the old grant: got error %v, want one only where the token is another", err)
 			}

@@ -143,7 +143,7 @@ func TestDirectoryIsReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, readErr := s.Read(t.Context(), "/jobs/a")
-		_, grantErr := s.Grant(t.Context(), "/jobs/a", "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+		_, _, grantErr := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 			return leasehold.Proposal{Data: []byte("wrong")}, nil
 		})
 		_, listErr := s.List(t.Context(), "/")

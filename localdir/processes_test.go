@@ -79,18 +79,18 @@ func TestContextEndsWhileLocked(t *testing.T) {
 
 	calls := map[string]func(context.Context) error{
 		"Grant": func(ctx context.Context) error {
-			_, err := s.Grant(ctx, "/jobs/a", "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+			_, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil
 			})
 			return err
 		},
 		"Renew": func(ctx context.Context) error {
-			_, err := s.Renew(ctx, e, []byte("wrong"), time.Minute)
+			_, err := s.Renew(ctx, e, []byte("wrong"))
 			return err
 		},
 		"Release": func(ctx context.Context) error { return s.Release(ctx, e, []byte("wrong")) },
 		"Grant below": func(ctx context.Context) error { // its folder must be made, under the same lock
-			_, err := s.Grant(ctx, "/jobs/a/b", "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+			_, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a/b"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil
 			})
 			return err
@@ -116,7 +116,7 @@ func TestContextEndsWhileLocked(t *testing.T) {
 		t.Errorf("Read: got data %q, token %d and error %v, want %q, %d", got.Data, got.Token, err, "first", e.Token)
 	}
 	denied := errors.New("held")
-	_, err := s.Grant(t.Context(), "/jobs/a", "host-b", func(leasehold.Entry) (leasehold.Proposal, error) {
+	_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{}, denied
 	})
 	if err != denied {
@@ -124,7 +124,7 @@ func TestContextEndsWhileLocked(t *testing.T) {
 	}
 
 	c.kill() // which ends its lock
-	if _, err := s.Renew(t.Context(), e, []byte("renewed"), time.Minute); err != nil {
+	if _, err := s.Renew(t.Context(), e, []byte("renewed")); err != nil {
 		t.Errorf("Renew after the other process was killed: got error %v, want nil", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestAbandonedGrantIsUndone(t *testing.T) {
 		<-stuck
 		cancel()
 	}()
-	_, err = s.Grant(ctx, "/jobs/a", "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+	_, _, err = s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: []byte("granted"), Undo: []byte("undone")}, nil
 	})
 	if !errors.Is(err, leasehold.ErrOutcomeUnknown) || !errors.Is(err, context.Canceled) {

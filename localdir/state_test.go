@@ -57,10 +57,10 @@ func TestDamagedTokenFile(t *testing.T) {
 				}
 			}
 			_, readErr := s.Read(t.Context(), "/jobs/a")
-			_, grantErr := s.Grant(t.Context(), "/jobs/a", "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+			_, _, grantErr := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil
 			})
-			_, renewErr := s.Renew(t.Context(), e, []byte("wrong"), time.Minute)
+			_, renewErr := s.Renew(t.Context(), e, []byte("wrong"))
 			releaseErr := s.Release(t.Context(), e, []byte("wrong"))
 			for call, err := range map[string]error{"Read": readErr, "Grant": grantErr, "Renew": renewErr, "Release": releaseErr} {
 				var record *leasehold.RecordError
@@ -106,7 +106,7 @@ func TestUnfitRecord(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			_, readErr := s.Read(ctx, "/jobs/a")
-			_, grantErr := s.Grant(ctx, "/jobs/a", "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+			_, _, grantErr := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil
 			})
 			for call, err := range map[string]error{"Read": readErr, "Grant": grantErr} {
@@ -163,7 +163,7 @@ func TestFolderIsReplaced(t *testing.T) {
 	done := make(chan error)
 	go func() {
 		calls := 0
-		_, err := s.Grant(t.Context(), "/jobs/a", "host", func(old leasehold.Entry) (leasehold.Proposal, error) {
+		_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 			if calls++; calls == 1 {
 				close(asked) // without the lock, which it waits for next
 			} else if old.Data != nil {
@@ -212,7 +212,7 @@ func TestDenialLeavesNoTrace(t *testing.T) {
 	dir := t.TempDir()
 	s := openIn(t, dir)
 	denied := errors.New("held")
-	_, err := s.Grant(t.Context(), "/jobs/a", "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+	_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{}, denied
 	})
 	if err != denied {

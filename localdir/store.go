@@ -7,14 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"time"
 
 	"leasehold.example/leasehold"
 )
 
 // Read returns the record at path. It waits for nobody.
 func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) {
-	name, err := s.enterLease(ctx, path)
+	name, err := s.enter(ctx, path)
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
@@ -23,39 +22,40 @@ func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) 
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
-	return s.entry(path, st), nil
+	return entry(path, st), nil
 }
 
 // Grant makes a new grant. A denial needs no lock and writes nothing; decide is
-// asked again once the lock is held.
-func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
-	_ = holder // nobody waits in a queue where it could be shown
-	name, err := s.enterLease(ctx, path)
+// called again once the lock is held.
+func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
+	path := known.Path
+	name, err := s.enter(ctx, path)
 	if err != nil {
-		return leasehold.Entry{}, err
+		return granted, replaced, err
 	}
 	defer s.leave()
 	first, err := s.awaitState(ctx, path, name)
 	if err != nil {
-		return leasehold.Entry{}, err
+		return granted, replaced, err
 	}
-	if _, err := decide(s.entry(path, first)); err != nil {
-		return leasehold.Entry{}, err
+	if _, err := decide(entry(path, first)); err != nil {
+		return granted, replaced, err
 	}
 	l, err := s.awaitLock(ctx, path, name, true)
 	if err != nil {
-		return leasehold.Entry{}, err
+		return granted, replaced, err
 	}
-	p, err := l.ask(s.entry(path, l.state), decide)
+	old := entry(path, l.state)
+	p, err := l.propose(old, decide)
 	if err != nil {
-		return leasehold.Entry{}, err
+		return granted, replaced, err
 	}
 	if ctx.Err() != nil {
 		l.unlock()
-		return leasehold.Entry{}, s.interrupted(ctx, leasehold.ErrUnreachable)
+		return granted, replaced, s.interrupted(ctx, leasehold.ErrUnreachable)
 	}
 	p.Data, p.Undo = slices.Clone(p.Data), slices.Clone(p.Undo) // this call may return before they are written
-	return await(ctx, s, leasehold.ErrOutcomeUnknown, func() (leasehold.Entry, error) {
+	granted, err = await(ctx, s, leasehold.ErrOutcomeUnknown, func() (leasehold.Entry, error) {
 		defer l.unlock()
 		return s.grant(l, path, p)
 	}, func(e leasehold.Entry) {
@@ -67,11 +67,12 @@ func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leas
 			}
 		}
 	})
+	return granted, old, err
 }
 
-// ask calls decide with the lock held, and leaves it held if there is a
+// propose calls decide with the lock held, and leaves it held if there is a
 // proposal.
-func (l *lockedFolder) ask(old leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (p leasehold.Proposal, err error) {
+func (l *lockedFolder) propose(old leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (p leasehold.Proposal, err error) {
 	proposed := false
 	defer func() { // also when decide panics
 		if !proposed {
@@ -84,7 +85,7 @@ func (l *lockedFolder) ask(old leasehold.Entry, decide func(leasehold.Entry) (le
 }
 
 // Renew replaces the data of the grant that held belongs to.
-func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, _ time.Duration) (leasehold.Entry, error) {
+func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
 	data = slices.Clone(data) // this call may return before it is written
 	return s.change(ctx, held, func(l *lockedFolder) (leasehold.Entry, error) {
 		return s.renew(l, held.Path, data)
@@ -103,7 +104,7 @@ func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) 
 // change calls write with the lock held if the grant that held belongs to is
 // still the newest.
 func (s *Store) change(ctx context.Context, held leasehold.Entry, write func(*lockedFolder) (leasehold.Entry, error)) (leasehold.Entry, error) {
-	name, err := s.enterLease(ctx, held.Path)
+	name, err := s.enter(ctx, held.Path)
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
@@ -215,23 +216,19 @@ func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string,
 }
 
 // entry is what st is to the users of the Store.
-func (s *Store) entry(path string, st state) leasehold.Entry {
+func entry(path string, st state) leasehold.Entry {
 	e := leasehold.Entry{Path: path}
 	if st.data != nil {
 		e.Data, e.Token, e.Since = st.data, st.Token, st.Since
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.Stamp = s.stamp
 	return e
 }
 
-// enterLease is enter for a lease, which "/" is not.
-func (s *Store) enterLease(ctx context.Context, path string) (name string, err error) {
-	if err := leasehold.CheckPath(path); err != nil {
-		return "", err
-	}
-	return s.enter(ctx, path)
+// LastStamp returns the stamp of the newest commit by this Store.
+func (s *Store) LastStamp() leasehold.Stamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stamp
 }
 
 // usable returns an error if the directory is no longer the one that was

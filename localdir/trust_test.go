@@ -20,7 +20,7 @@ import (
 func wantUnfit(t *testing.T, s *localdir.Store, path, file, why string) {
 	t.Helper()
 	_, readErr := s.Read(t.Context(), path)
-	_, grantErr := s.Grant(t.Context(), path, "host", func(leasehold.Entry) (leasehold.Proposal, error) {
+	_, _, grantErr := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: []byte("wrong"), Undo: []byte("wrong")}, nil
 	})
 	_, _, watchErr := s.Watch(t.Context(), path)

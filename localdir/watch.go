@@ -14,7 +14,7 @@ const watchInterval = 50 * time.Millisecond
 // Watch returns what Read does, and a channel that is closed within about
 // 50 ms of a change, or when ctx ends or the Store is closed.
 func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
-	name, err := s.enterLease(ctx, path)
+	name, err := s.enter(ctx, path)
 	if err != nil {
 		return leasehold.Entry{}, nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 			}
 		}
 	})
-	return s.entry(path, first), changed, nil
+	return entry(path, first), changed, nil
 }
 
 func (st state) equal(other state) bool {

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/kazoo"
 )
 
 // Grant is three requests and one transaction if nobody queues for kazoo's lock
 // on path, four where kazoo wrote the record; see docs/protocol.md. A refusal
 // by the record as it is at first is one request.
-func (s *Store) Grant(ctx context.Context, path, holder string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (leasehold.Entry, error) {
-	u := update{store: s, path: path, full: s.chroot + path, holder: holder, decide: decide}
-	e, err := u.run(ctx)
-	return e, unwrapRefusal(err)
+func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
+	u := update{store: s, path: known.Path, full: s.chroot + known.Path, decide: decide}
+	g, err := u.run(ctx)
+	return g.entry, g.replaced, unwrapRefusal(err)
 }
 
 // unwrapRefusal gives decide's error back as it was, if it is the answer.
@@ -30,12 +31,11 @@ func unwrapRefusal(err error) error {
 
 // Renew is one request and one transaction. With less than the followers' lag
 // left it is a second request, or more while a client of kazoo is at work.
-func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, left time.Duration) (leasehold.Entry, error) {
+func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
 	m, _ := held.Private.(mark)
 	if m.grant == "" {
 		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
 	}
-	from := leasehold.ReadInstant()
 	h := holding{store: s, full: s.chroot + held.Path, mark: m}
 	_, sent, received, err := h.write(ctx, data)
 	if err != nil {
@@ -43,12 +43,23 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte, le
 	}
 	// By the time of the reply: a renewal that was sent in good time may have
 	// been committed late.
-	if left-received.Since(from) < s.options.Lag {
+	if timeLeft(held, received) < s.options.Lag {
 		if err := h.confirm(ctx); err != nil { // the record was written all the same
 			return leasehold.Entry{}, outcome(!errors.Is(err, leasehold.ErrLost), err)
 		}
 	}
 	return s.committed(held.Path, h.mark, sent, received), nil
+}
+
+// timeLeft returns how long the record in held still lasted at the moment at, by
+// the servers' clock, and 0 where the record can't be read.
+func timeLeft(held leasehold.Entry, at leasehold.Instant) time.Duration {
+	rec, err := kazoo.Parse(held.Data)
+	if err != nil {
+		return 0
+	}
+	stamp := held.Stamp
+	return rec.End.Sub(stamp.At.Add(stamp.Resolution)) - at.Since(stamp.Sent)
 }
 
 // Release is one request and one transaction for an Entry from Grant or Renew.

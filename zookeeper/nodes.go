@@ -168,16 +168,21 @@ func recordPath(path string) string { return path + "/" + kazoo.RecordName }
 func sequenceName(prefix string, count int64) string { return fmt.Sprintf("%s%010d", prefix, count) }
 
 // entry returns what the client sees of a record's node, nil for none.
-func (s *Store) entry(path string, n *node) leasehold.Entry {
+func entry(path string, n *node) leasehold.Entry {
 	e := leasehold.Entry{Path: path}
-	if last := s.stamp.Load(); last != nil {
-		e.Stamp = *last
-	}
 	if n != nil {
 		e.Data, e.Token, e.Since = n.data, n.stat.Czxid, time.UnixMilli(n.stat.Ctime)
 		e.Private = mark{node: *n}
 	}
 	return e
+}
+
+// LastStamp returns the stamp of the newest commit by this Store.
+func (s *Store) LastStamp() leasehold.Stamp {
+	if last := s.stamp.Load(); last != nil {
+		return *last
+	}
+	return leasehold.Stamp{}
 }
 
 // committed returns the Entry of a commit that this Store has made.
@@ -187,7 +192,7 @@ func (s *Store) committed(path string, m mark, sent, received leasehold.Instant)
 		Sent: sent, Received: received,
 	}
 	s.stamp.Store(&stamp)
-	e := s.entry(path, &m.node)
+	e := entry(path, &m.node)
 	e.Stamp, e.Private = stamp, m
 	return e
 }

@@ -8,15 +8,14 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
 )
 
 // queue does what kazoo's clients do: it takes their lock on the lease path,
 // and commits together with the removal of its own lock node, so that the
 // commit fails if the lock is lost.
-func (u *update) queue(ctx context.Context, sess *session) (leasehold.Entry, error) {
-	var none leasehold.Entry
+func (u *update) queue(ctx context.Context, sess *session) (grant, error) {
+	var none grant
 	lock, err := u.lock(ctx, sess)
 	if err != nil {
 		return none, err
@@ -29,8 +28,8 @@ func (u *update) queue(ctx context.Context, sess *session) (leasehold.Entry, err
 			return none, u.withdraw(ctx, sess, lock, err)
 		}
 		if name, ok := below.withPrefix(u.prefixes()); ok {
-			e, err := u.recover(ctx, sess, name)
-			return e, u.withdraw(ctx, sess, lock, err)
+			g, err := u.recover(ctx, sess, name)
+			return g, u.withdraw(ctx, sess, lock, err)
 		}
 		ahead, ok := below.predecessor(lock)
 		if !ok {
@@ -86,18 +85,18 @@ func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, re
 }
 
 // commitQueued commits as the holder of kazoo's lock.
-func (u *update) commitQueued(ctx context.Context, sess *session, lock string, below children, c commit) (leasehold.Entry, error) {
+func (u *update) commitQueued(ctx context.Context, sess *session, lock string, below children, c commit) (grant, error) {
 	c.ops = append(c.ops, &zk.DeleteRequest{Path: u.below(lock), Version: -1})
 	if !u.ends {
 		c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.FlagSequence))
 	}
-	e, err := u.commit(ctx, sess, u.replace(c, below))
+	g, err := u.commit(ctx, sess, u.replace(c, below))
 	if err != nil {
 		// Also when the outcome is unknown: without the lock node, what was
 		// sent can't be committed any more.
 		err = u.withdraw(ctx, sess, lock, err)
 	}
-	return e, err
+	return g, err
 }
 
 // lock creates a lock node and returns its name.

@@ -20,7 +20,7 @@ func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) 
 	if err != nil {
 		return leasehold.Entry{}, s.explain(err, "read", s.chroot+path)
 	}
-	return s.entry(path, n), nil
+	return entry(path, n), nil
 }
 
 // record reads the record's node below path; nil if there is none.
@@ -83,7 +83,7 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 		case <-ctx.Done():
 		}
 	}()
-	return s.entry(path, w.node), changed, nil
+	return entry(path, w.node), changed, nil
 }
 
 // OpenToAll reports whether everybody whom the servers let in can create and

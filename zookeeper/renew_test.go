@@ -80,7 +80,7 @@ func TestLateRenewalThatIsGivenUp(t *testing.T) {
 	path := freshPath(t)
 	s := open(t, server.Addr())
 	data := []byte(recordOf(t, "host-a", time.Now().Add(9*time.Second)))
-	held, err := s.Grant(t.Context(), path, "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+	held, _, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: data, Undo: data}, nil
 	})
 	if err != nil {
@@ -90,7 +90,7 @@ func TestLateRenewalThatIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for looks := range 20 {
-		_, err := s.Renew(&endingContext{t.Context(), looks}, held, data, 9*time.Second)
+		_, err := s.Renew(&endingContext{t.Context(), looks}, held, data)
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("context that ends at look %d: got %v, want context.Canceled", looks, err)
 		}
@@ -158,9 +158,11 @@ func TestRenewalDelayedOnItsWay(t *testing.T) {
 	proxy := zktest.NewProxy(t, server.Addr())
 	python := kazootest.Start(t, server.Addr())
 	path := freshPath(t)
-	s := openWith(t, proxy.Addr(), &zookeeper.Options{SessionTimeout: time.Minute})
-	data := []byte(recordOf(t, "host-a", time.Now().Add(time.Minute)))
-	held, err := s.Grant(t.Context(), path, "host-a", func(leasehold.Entry) (leasehold.Proposal, error) {
+	const more = 300 * time.Millisecond // than Lag
+	end := time.Now().Add(20 * time.Second).Truncate(time.Second)
+	s := openWith(t, proxy.Addr(), &zookeeper.Options{SessionTimeout: time.Minute, Lag: time.Until(end) - more})
+	data := []byte(recordOf(t, "host-a", end))
+	held, _, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(leasehold.Entry) (leasehold.Proposal, error) {
 		return leasehold.Proposal{Data: data, Undo: data}, nil
 	})
 	if err != nil {
@@ -169,14 +171,13 @@ func TestRenewalDelayedOnItsWay(t *testing.T) {
 	if _, err := python.Lock(path, "host-k"); err != nil {
 		t.Fatal(err)
 	}
-	const more = 300 * time.Millisecond // than Lag
 	s.BeforeCommit(func() {
 		proxy.HoldRequests(true)
 		time.AfterFunc(2*more, func() { proxy.HoldRequests(false) })
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*more)
 	defer cancel()
-	if _, err := s.Renew(ctx, held, data, 10*time.Second+more); err == nil {
+	if _, err := s.Renew(ctx, held, data); err == nil {
 		t.Error("got a renewal that counts, committed too late to do without a second look")
 	}
 }

@@ -62,7 +62,7 @@ func TestOwnCommitIsNoReasonToRefuse(t *testing.T) {
 	t.Parallel()
 	s, path := losesAReply(t, zktest.Shared(t), func(*zk.Conn, string) {})
 	data := []byte(recordOf(t, "host-a", time.Now().Add(time.Minute)))
-	e, err := s.Grant(t.Context(), path, "host-a", func(old leasehold.Entry) (leasehold.Proposal, error) {
+	e, _, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 		if string(old.Data) == string(data) {
 			return leasehold.Proposal{}, &leasehold.ClockSkewError{Path: path, Least: time.Hour, Most: time.Hour, Limit: time.Second}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/nodename"
+	"leasehold.example/leasehold/kazoo"
 )
 
 // guardAttempts is how often the guarded transaction may fail before an update
@@ -24,7 +25,6 @@ type update struct {
 	store  *Store
 	path   string // the lease path
 	full   string // with the chroot
-	holder string
 	decide func(old leasehold.Entry) (leasehold.Proposal, error)
 
 	// ends is set where the present grant is to end, rather than a new one to
@@ -32,6 +32,7 @@ type update struct {
 	ends bool
 
 	known    *node    // the record, read already; nil to read it
+	holder   string   // of the newest proposal, to be shown to those who queue behind us
 	failures int      // of the guard
 	unknown  []commit // sent, outcome not known
 }
@@ -45,27 +46,30 @@ type commit struct {
 	sent   leasehold.Instant
 }
 
+// A grant is what an update has committed, and what that has replaced.
+type grant struct{ entry, replaced leasehold.Entry }
+
 // run makes attempts until one is decided. If it gives up while the outcome of a
 // commit is unknown, the grant, should there be one, is undone in the
 // background.
-func (u *update) run(ctx context.Context) (leasehold.Entry, error) {
+func (u *update) run(ctx context.Context) (grant, error) {
 	for {
-		e, err := u.attempt(ctx)
+		g, err := u.attempt(ctx)
 		switch {
 		case err == nil:
-			return e, nil
+			return g, nil
 		case u.isRefusal(err) && (len(u.unknown) == 0 || !errors.Is(err, errNoPath)):
-			return leasehold.Entry{}, err
+			return grant{}, err
 		case len(u.unknown) > 0 && (ctx.Err() != nil || u.isFinal(err)):
 			u.abandon(ctx)
-			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, withCause(ctx, u.store.explain(err, "write", u.full)))
+			return grant{}, fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, withCause(ctx, u.store.explain(err, "write", u.full)))
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-			return leasehold.Entry{}, err
+			return grant{}, err
 		case ctx.Err() != nil:
-			return leasehold.Entry{}, fmt.Errorf("%w: %w", leasehold.ErrUnreachable, withCause(ctx, err))
+			return grant{}, fmt.Errorf("%w: %w", leasehold.ErrUnreachable, withCause(ctx, err))
 		case errors.Is(err, errAgain):
 		case u.isFinal(err):
-			return leasehold.Entry{}, u.store.explain(err, "write", u.full)
+			return grant{}, u.store.explain(err, "write", u.full)
 		default: // the connection was lost
 			if !pause(ctx) {
 				continue
@@ -92,16 +96,19 @@ func (r *refusal) Unwrap() error { return r.error }
 
 // ask calls decide on the record n.
 func (u *update) ask(n *node) (leasehold.Proposal, error) {
-	p, err := u.decide(u.store.entry(u.path, n))
+	p, err := u.decide(entry(u.path, n))
 	if err != nil {
 		return p, &refusal{err}
+	}
+	if rec, err := kazoo.Parse(p.Data); err == nil {
+		u.holder = rec.Holder
 	}
 	return p, nil
 }
 
 // attempt does everything once, in one session.
-func (u *update) attempt(ctx context.Context) (leasehold.Entry, error) {
-	var none leasehold.Entry
+func (u *update) attempt(ctx context.Context) (grant, error) {
+	var none grant
 	sess, err := u.store.session(ctx)
 	if err != nil {
 		return none, err
@@ -216,8 +223,8 @@ func (u *update) replace(c commit, below children) commit {
 
 // createPath grants on a path that does not exist, where there can be no lock
 // of kazoo's, by creating it along with its missing parents.
-func (u *update) createPath(ctx context.Context, sess *session) (leasehold.Entry, error) {
-	var none leasehold.Entry
+func (u *update) createPath(ctx context.Context, sess *session) (grant, error) {
+	var none grant
 	proposal, err := u.ask(nil)
 	if err != nil {
 		return none, fmt.Errorf("%w: %w", errNoPath, err)
@@ -238,12 +245,12 @@ func (u *update) createPath(ctx context.Context, sess *session) (leasehold.Entry
 		c.ops = append(c.ops, &zk.CreateRequest{Path: path, Data: []byte{}, Acl: u.store.options.ACL})
 	}
 	c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.FlagSequence))
-	e, err := u.commit(ctx, sess, u.replace(c, children{}))
+	g, err := u.commit(ctx, sess, u.replace(c, children{}))
 	if err == nil {
 		parent := up(u.full)
 		u.store.parent.Store(&parent)
 	}
-	return e, err
+	return g, err
 }
 
 // isKnown reports whether path was there when a lease was last granted below
@@ -257,7 +264,7 @@ func (u *update) isKnown(path string) bool {
 func up(path string) string { return path[:strings.LastIndexByte(path, '/')] }
 
 // commit sends c. An error that leaves its outcome open is noted.
-func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold.Entry, error) {
+func (u *update) commit(ctx context.Context, sess *session, c commit) (grant, error) {
 	if hook := u.store.beforeCommit; hook != nil {
 		hook()
 	}
@@ -269,16 +276,21 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (leasehold
 		stat, err := lastStat(r.results, len(c.ops))
 		if err != nil {
 			u.unknown = append(u.unknown, c)
-			return leasehold.Entry{}, err
+			return grant{}, err
 		}
-		return u.store.committed(u.path, mark{grantOf(r.results), node{c.Data, *stat}, &tried{}}, c.sent, received), nil
+		return u.granted(c, mark{grantOf(r.results), node{c.Data, *stat}, &tried{}}, received), nil
 	case isOvertaken(err):
 		u.failures++
-		return leasehold.Entry{}, fmt.Errorf("%w: %w", errAgain, err)
+		return grant{}, fmt.Errorf("%w: %w", errAgain, err)
 	case !isDefinite(err):
 		u.unknown = append(u.unknown, c)
 	}
-	return leasehold.Entry{}, askedAll(err, c.ops, r.results)
+	return grant{}, askedAll(err, c.ops, r.results)
+}
+
+// granted returns the grant of a commit.
+func (u *update) granted(c commit, m mark, received leasehold.Instant) grant {
+	return grant{u.store.committed(u.path, m, c.sent, received), entry(u.path, c.old)}
 }
 
 // lastStat returns the Stat that the last operation of a transaction returned.
@@ -301,11 +313,11 @@ func grantOf(results []zk.MultiResponse) string {
 
 // recover finds out what became of a commit whose reply was lost, now that its
 // grant node has been seen.
-func (u *update) recover(ctx context.Context, sess *session, grant string) (leasehold.Entry, error) {
-	var none leasehold.Entry
-	i := u.sentAs(grant)
+func (u *update) recover(ctx context.Context, sess *session, name string) (grant, error) {
+	var none grant
+	i := u.sentAs(name)
 	c := u.unknown[i]
-	born, err := sess.czxid(ctx, u.below(grant))
+	born, err := sess.czxid(ctx, u.below(name))
 	if err != nil {
 		return none, err
 	}
@@ -319,12 +331,12 @@ func (u *update) recover(ctx context.Context, sess *session, grant string) (leas
 		u.unknown = slices.Delete(u.unknown, i, i+1)
 		return none, errAgain
 	}
-	return u.store.committed(u.path, mark{grant, *n, &tried{}}, c.sent, leasehold.ReadInstant()), nil
+	return u.granted(c, mark{name, *n, &tried{}}, leasehold.ReadInstant()), nil
 }
 
 // sentAs returns the index of the unknown commit that grant belongs to.
-func (u *update) sentAs(grant string) int {
-	return slices.IndexFunc(u.unknown, func(c commit) bool { return strings.HasPrefix(grant, c.prefix) })
+func (u *update) sentAs(name string) int {
+	return slices.IndexFunc(u.unknown, func(c commit) bool { return strings.HasPrefix(name, c.prefix) })
 }
 
 func (sess *session) czxid(ctx context.Context, path string) (int64, error) {
@@ -369,14 +381,14 @@ func (u *update) settle(ctx context.Context, sess *session) error {
 		return nil
 	}
 	undo := u.unknown[u.sentAs(name)].Undo
-	e, err := u.recover(ctx, sess, name)
+	g, err := u.recover(ctx, sess, name)
 	if errors.Is(err, errAgain) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return u.store.Release(ctx, e, undo)
+	return u.store.Release(ctx, g.entry, undo)
 }
 
 // fence changes the count of children, which makes guarded transactions fail

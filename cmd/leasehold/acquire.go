@@ -43,18 +43,16 @@ func (a *acquiring) run(ctx context.Context, path string) error {
 	if err := a.checkTime(0); err != nil {
 		return err
 	}
-	client.Grace = 1 // of no use here, and its default is not to limit MaxClockSkew
 	_, limit := a.limits(start)
 	return a.with(ctx, u, limit, func(s leasehold.Store) error {
-		back := &returnable{Store: s}
-		l, err := a.obtain(ctx, client, back, path, start, func(*leasehold.Lease) error { return nil })
+		l, err := a.obtain(ctx, client, s, path, start, func(*leasehold.Lease) error { return nil })
 		if err != nil {
 			return err
 		}
 		if a.json {
 			return writeJSON(a.stdout, []leasehold.Status{{
 				Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
-				End: l.End(), Remaining: max(0, time.Until(l.End())), Since: back.since(), Token: l.Token(),
+				End: l.End(), Remaining: max(0, time.Until(l.End())), Since: l.Since(), Token: l.Token(),
 			}})
 		}
 		return writeAll(a.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", escape(l.Path()), formatTime(l.End()), l.Token()))

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
-	"leasehold.example/leasehold/localdir"
 )
 
 // TestStoppedJobAfterTheEnd: what was stopped when the lease ran out must not
@@ -151,49 +150,4 @@ func state(t *testing.T, j *job) string {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	return rest[:1]
-}
-
-// TestGiveBack: what an interrupted run was granted is as it was before, also
-// where this holder had the lease already.
-func TestGiveBack(t *testing.T) {
-	t.Parallel()
-	s, err := localdir.Open(t.TempDir(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	ctx := t.Context()
-	back := &returnable{Store: s}
-	c := &leasehold.Client{Store: back, Holder: "host-a"}
-	for _, before := range []struct {
-		holder string
-		want   leasehold.State
-	}{{"", leasehold.Free}, {"host-a", leasehold.Held}} {
-		if before.holder != "" {
-			earlier := &leasehold.Client{Store: s, Holder: before.holder}
-			if _, err := earlier.TryAcquire(ctx, "/x", time.Minute); err != nil {
-				t.Fatal(err)
-			}
-		}
-		old, err := s.Read(ctx, "/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.TryAcquire(ctx, "/x", time.Hour); err != nil {
-			t.Fatal(err)
-		}
-		if err := back.giveBack(ctx); err != nil {
-			t.Fatal(err)
-		}
-		got, err := c.Status(ctx, "/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.State != before.want {
-			t.Errorf("held by %q before: got the state %v, want %v", before.holder, got.State, before.want)
-		}
-		if now, err := s.Read(ctx, "/x"); err != nil || old.Data != nil && string(now.Data) != string(old.Data) {
-			t.Errorf("held by %q before: got the record %s (%v), want %s", before.holder, now.Data, err, old.Data)
-		}
-	}
 }

@@ -11,7 +11,7 @@ import (
 // obtain acquires the lease at path, waiting for it as --wait and --timeout
 // say. If ctx ends, or check objects to the lease, nothing is held that was
 // not held before. A denial is printed as JSON, if that was asked for.
-func (a *acquiring) obtain(ctx context.Context, c *leasehold.Client, s *returnable, path string, start time.Time, check func(*leasehold.Lease) error) (*leasehold.Lease, error) {
+func (a *acquiring) obtain(ctx context.Context, c *leasehold.Client, s leasehold.Store, path string, start time.Time, check func(*leasehold.Lease) error) (*leasehold.Lease, error) {
 	c.Store = s
 	l, err := a.ask(ctx, c, path, start)
 	var held *leasehold.HeldError
@@ -27,17 +27,17 @@ func (a *acquiring) obtain(ctx context.Context, c *leasehold.Client, s *returnab
 		err = check(l)
 	}
 	if err != nil {
-		a.giveBack(ctx, s, path)
+		a.giveBack(ctx, l)
 		return nil, err
 	}
-	a.warnIfOpen(ctx, s.Store, l.Path())
+	a.warnIfOpen(ctx, s, l.Path())
 	return l, nil
 }
 
-// giveBack undoes the grant of the lease at path.
-func (a *acquiring) giveBack(ctx context.Context, s *returnable, path string) {
-	if err := s.giveBack(ctx); err != nil {
-		a.say("warning: lease %q was obtained and not given back: %v", path, err)
+// giveBack takes the grant back: whoever had the lease before still has it.
+func (a *acquiring) giveBack(ctx context.Context, l *leasehold.Lease) {
+	if err := l.Undo(ctx); err != nil {
+		a.say("warning: lease %q was obtained and not given back: %v", l.Path(), err)
 	}
 }
 

@@ -139,8 +139,7 @@ func (r *running) run(ctx context.Context, path string, command []string) error 
 	}
 	_, limit := r.limits(start)
 	return r.with(ctx, u, limit, func(s leasehold.Store) error {
-		back := &returnable{Store: s}
-		l, err := r.obtain(ctx, client, back, path, start, func(l *leasehold.Lease) error {
+		l, err := r.obtain(ctx, client, s, path, start, func(l *leasehold.Lease) error {
 			if l.Slot() < 0 {
 				return nil
 			}
@@ -151,7 +150,7 @@ func (r *running) run(ctx context.Context, path string, command []string) error 
 		}
 		j, err := r.start(executable, command, l, lock)
 		if err != nil {
-			r.giveBack(ctx, back, l.Path())
+			r.giveBack(ctx, l)
 			return err
 		}
 		return r.oversee(ctx, j, l)

@@ -56,7 +56,7 @@ func (s *story) change(seconds float64, session int64, kind txnlog.Kind, node, d
 }
 
 func record(holder string, end float64) string {
-	r := kazoo.Record{Version: 1, Holder: holder, End: time.Unix(start+int64(end), 0)}
+	r := kazoo.Record{Holder: holder, End: time.Unix(start+int64(end), 0)}
 	if end < 0 {
 		r = r.Released()
 	}
