@@ -129,7 +129,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 		if err != nil {
 			return err
 		}
-		s := describe(e, noSlot, c.wallNow())
+		s := describe(sighting{Entry: e}, noSlot, c.wallNow())
 		if s.State != Held {
 			return nil
 		}
@@ -158,7 +158,11 @@ func (c *Client) Status(ctx context.Context, path string) (Status, error) {
 	if err := c.check(path); err != nil {
 		return Status{}, err
 	}
-	return c.look(ctx, path, noSlot)
+	seen, err := see(ctx, path, c.Store.Read)
+	if err != nil {
+		return Status{}, err
+	}
+	return describe(seen, noSlot, c.wallNow()), nil
 }
 
 // List describes every lease at and below prefix, "/" for all, in the order of
@@ -176,7 +180,11 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	if listErr != nil {
 		listErr = fmt.Errorf("list leases below %q: %w", prefix, listErr)
 	}
-	statuses, err := c.lookAll(ctx, paths, func(int) int { return noSlot })
+	seen, err := seeAll(ctx, paths, c.Store.Read)
+	statuses := make([]Status, len(seen))
+	for i, s := range seen {
+		statuses[i] = describe(s, noSlot, c.wallNow())
+	}
 	return statuses, errors.Join(listErr, err)
 }
 

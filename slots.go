@@ -21,13 +21,24 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := c.StatusSlots(ctx, path, n)
+	paths, err := c.slotPaths(path, n)
 	if err != nil {
 		return nil, err
 	}
+	seen, err := seeAll(ctx, paths, c.Store.Read)
+	if err != nil {
+		return nil, err
+	}
+	return r.grantSlot(ctx, path, seen)
+}
+
+// grantSlot makes a grant on one of the slots of path, all of which have just
+// been seen.
+func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (*Lease, error) {
+	statuses := r.describeSlots(seen)
 	var bad error
 	for _, i := range r.candidates(statuses) {
-		l, err := r.grant(ctx, Entry{Path: statuses[i].Path}, i)
+		l, err := r.grant(ctx, seen[i].Entry, i)
 		var held *HeldError
 		var skew *ClockSkewError
 		var record *RecordError
@@ -52,10 +63,14 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 	if bad != nil {
 		return nil, bad
 	}
-	first := slices.MinFunc(statuses, func(a, b Status) int { return a.End.Compare(b.End) })
-	denial := heldError(first)
+	return nil, slotsError(path, statuses)
+}
+
+// slotsError returns the denial of slots that are all held.
+func slotsError(path string, statuses []Status) *HeldError {
+	denial := heldError(slices.MinFunc(statuses, func(a, b Status) int { return a.End.Compare(b.End) }))
 	denial.Path, denial.Slots = path, statuses
-	return nil, denial
+	return denial
 }
 
 // candidates returns the slots that may be granted, in the order to try: the
@@ -89,11 +104,19 @@ func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status,
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := c.lookAll(ctx, paths, func(i int) int { return i })
+	seen, err := seeAll(ctx, paths, c.Store.Read)
 	if err != nil {
 		return nil, err
 	}
-	return statuses, nil
+	return c.describeSlots(seen), nil
+}
+
+func (c *Client) describeSlots(seen []sighting) []Status {
+	statuses := make([]Status, len(seen))
+	for i, s := range seen {
+		statuses[i] = describe(s, i, c.wallNow())
+	}
+	return statuses
 }
 
 // ReleaseSlots gives up every slot of path, 0 to n-1, that the Client's holder
@@ -117,10 +140,7 @@ func (c *Client) ReleaseSlots(ctx context.Context, path string, n int) error {
 		}
 	}
 	if denied == n {
-		first := slices.MinFunc(statuses, func(a, b Status) int { return a.End.Compare(b.End) })
-		denial := heldError(first)
-		denial.Path, denial.Slots = path, statuses
-		return denial
+		return slotsError(path, statuses)
 	}
 	return errors.Join(errs...)
 }

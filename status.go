@@ -44,9 +44,9 @@ type Status struct {
 }
 
 // describe tells what e says at the moment now.
-func describe(e Entry, slot int, now time.Time) Status {
+func describe(e sighting, slot int, now time.Time) Status {
 	s := Status{Path: e.Path, Slot: slot}
-	rec, err := parseRecord(e)
+	rec, err := e.record()
 	var bad *RecordError
 	switch {
 	case errors.As(err, &bad):
@@ -84,35 +84,47 @@ func heldError(s Status) *HeldError {
 	return &HeldError{Path: s.Path, Holder: s.Holder, End: s.End, Remaining: s.Remaining, Token: s.Token}
 }
 
-// look describes the lease at path. A record that the store can't read is no
-// error but a state.
-func (c *Client) look(ctx context.Context, path string, slot int) (Status, error) {
-	e, err := c.Store.Read(ctx, path)
-	var bad *RecordError
-	if errors.As(err, &bad) {
-		return Status{Path: path, Slot: slot, State: Unreadable, Reason: bad.Err.Error()}, nil
-	}
-	if err != nil {
-		return Status{}, fmt.Errorf("read lease %q: %w", path, err)
-	}
-	return describe(e, slot, c.wallNow()), nil
+// A sighting is what was read at a path.
+type sighting struct {
+	Entry
+	bad error // a *RecordError in place of the Entry's data; nil for none
 }
 
-// lookAll describes the leases at all paths, the requests sent together. With
-// an error it returns those that could be read.
-func (c *Client) lookAll(ctx context.Context, paths []string, slotOf func(i int) int) ([]Status, error) {
-	statuses := make([]Status, len(paths))
+func (s sighting) record() (*kazoo.Record, error) {
+	if s.bad != nil {
+		return nil, s.bad
+	}
+	return parseRecord(s.Entry)
+}
+
+// see calls read. A record that the store can't read is no error of see's.
+func see(ctx context.Context, path string, read func(context.Context, string) (Entry, error)) (sighting, error) {
+	e, err := read(ctx, path)
+	var bad *RecordError
+	if errors.As(err, &bad) {
+		return sighting{Entry{Path: path}, bad}, nil
+	}
+	if err != nil {
+		return sighting{}, fmt.Errorf("read lease %q: %w", path, err)
+	}
+	return sighting{Entry: e}, nil
+}
+
+// seeAll calls see for all paths at once. With an error it returns what could be
+// read.
+func seeAll(ctx context.Context, paths []string, read func(context.Context, string) (Entry, error)) ([]sighting, error) {
+	all := make([]sighting, len(paths))
 	errs := make([]error, len(paths))
 	var wg sync.WaitGroup
 	for i, path := range paths {
-		wg.Go(func() { statuses[i], errs[i] = c.look(ctx, path, slotOf(i)) })
+		wg.Go(func() { all[i], errs[i] = see(ctx, path, read) })
 	}
 	wg.Wait()
-	read := statuses[:0]
-	for i, s := range statuses {
+	seen := all[:0]
+	for i, s := range all {
 		if errs[i] == nil {
-			read = append(read, s)
+			seen = append(seen, s)
 		}
 	}
-	return read, errors.Join(errs...)
+	return seen, errors.Join(errs...)
 }

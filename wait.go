@@ -1,131 +1,140 @@
 package leasehold
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"leasehold.example/leasehold/kazoo"
 )
 
 // Acquire is TryAcquire, but waits until the lease can be had: for its release,
 // which it learns of at once, for its end, and for a store that can't be
-// reached. Those who wait are served in no particular order. When ctx ends first, the error matches ctx.Err(), and ErrHeld if
-// another has the lease.
+// reached. Those who wait are served in no particular order. When ctx ends
+// first, the error matches ctx.Err(), and ErrHeld if another has the lease.
 func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
-	return c.acquire(ctx, []string{path}, func() (*Lease, error) { return c.TryAcquire(ctx, path, d) })
+	r, err := c.request(path, d)
+	if err != nil {
+		return nil, err
+	}
+	return r.wait(ctx, []string{path}, func(seen []sighting) (*Lease, error) {
+		if seen[0].bad != nil {
+			return nil, seen[0].bad
+		}
+		if _, err := r.propose(seen[0].Entry); err != nil {
+			return nil, err
+		}
+		return r.grant(ctx, seen[0].Entry, noSlot)
+	})
 }
 
 // AcquireSlot is TryAcquireSlot, but waits as Acquire does.
 func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
+	r, err := c.request(path, d)
+	if err != nil {
+		return nil, err
+	}
 	paths, err := c.slotPaths(path, n)
 	if err != nil {
 		return nil, err
 	}
-	return c.acquire(ctx, paths, func() (*Lease, error) { return c.TryAcquireSlot(ctx, path, n, d) })
+	return r.wait(ctx, paths, func(seen []sighting) (*Lease, error) { return r.grantSlot(ctx, path, seen) })
 }
 
 // retryDelay is the pause between attempts on a store that refuses connections
 // outright; one that is slow paces them itself.
 const retryDelay = 200 * time.Millisecond
 
-// acquire calls try until it is granted, whenever one of paths may have become
-// free.
-func (c *Client) acquire(ctx context.Context, paths []string, try func() (*Lease, error)) (*Lease, error) {
-	var denial error
+// wait watches the records at paths and calls try on what it has seen, again
+// whenever one of them may have become free, until try is granted. try denies
+// without a request what can be seen to be held.
+func (r *request) wait(ctx context.Context, paths []string, try func(seen []sighting) (*Lease, error)) (*Lease, error) {
+	var denial error        // the newest one
 	var ahead time.Duration // by how much this host's clock was seen to run ahead
 	for {
-		l, err := try()
-		var held *HeldError
+		watching, stop := context.WithCancel(ctx)
+		seen, changed, err := r.watchAll(watching, paths)
+		if err == nil && (ahead == 0 || !r.wallNow().Before(r.firstEnd(seen).Add(ahead))) {
+			var l *Lease
+			if l, err = try(seen); err == nil {
+				stop()
+				return l, nil
+			}
+		}
 		var skew *ClockSkewError
 		switch {
-		case err == nil:
-			return l, nil
-		case errors.As(err, &held):
+		case err == nil: // the store's clock has not reached the end
+		case errors.Is(err, ErrHeld):
 			denial = err
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown):
-			ahead = max(skew.Most, 0)
+			denial, ahead = cmp.Or(denial, err), max(skew.Most, 0)
 		case errors.Is(err, ErrUnreachable) && ctx.Err() == nil:
+			stop()
 			sleep(ctx, retryDelay)
-		case denial != nil && ctx.Err() != nil && !errors.Is(err, ErrOutcomeUnknown):
-			return nil, fmt.Errorf("%w: %w", denial, ctx.Err())
-		case ctx.Err() != nil && errors.Is(err, ErrUnreachable) && !errors.Is(err, ctx.Err()):
-			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+			continue
 		default:
-			return nil, err
+			stop()
+			return nil, waitError(ctx, denial, err)
 		}
-		if err := c.await(ctx, paths, ahead); errors.Is(err, ErrUnreachable) {
-			sleep(ctx, retryDelay)
-		} else if err != nil {
-			return nil, err
-		}
+		r.sleepUntil(ctx, r.firstEnd(seen).Add(ahead), changed)
+		stop()
 		if ctx.Err() != nil {
-			if denial == nil {
-				denial = err
-			}
-			return nil, fmt.Errorf("%w: %w", denial, ctx.Err())
+			return nil, waitError(ctx, denial, ctx.Err())
 		}
 	}
 }
 
-// await returns when the lease at one of paths can be asked for with some
-// hope, or when ctx ends. It waits for changes and for ends, by this host's
-// clock less ahead.
-func (c *Client) await(ctx context.Context, paths []string, ahead time.Duration) error {
-	holder, err := c.holder()
-	if err != nil {
+// waitError returns the error of a wait that err has ended. If it was ctx, a
+// denial tells more than what came of the request that was under way.
+func waitError(ctx context.Context, denial, err error) error {
+	if ctx.Err() == nil {
 		return err
 	}
-	for ctx.Err() == nil {
-		watching, stop := context.WithCancel(ctx)
-		changed := make(chan struct{}, 1)
-		end, err := c.watchAll(watching, paths, changed, holder, ahead)
-		if err == nil && !end.IsZero() {
-			c.sleepUntil(ctx, end.Add(ahead), changed)
-		}
-		stop()
-		if err != nil || end.IsZero() {
-			return err
-		}
+	if denial != nil && !errors.Is(err, ErrOutcomeUnknown) {
+		err = denial
 	}
-	return nil
+	if errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, ctx.Err())
 }
 
-// watchAll returns the earliest end of the leases at paths, or the zero time if
-// one of them can be had now, and sees to it that changed receives when one of
-// them changes.
-func (c *Client) watchAll(ctx context.Context, paths []string, changed chan<- struct{}, holder string, ahead time.Duration) (time.Time, error) {
-	var first time.Time
-	var bad error
-	for _, path := range paths {
-		e, ch, err := c.Store.Watch(ctx, path)
+// watchAll returns what is at paths, and a channel that receives once that may
+// have changed.
+func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-chan struct{}, error) {
+	changed := make(chan struct{}, 1)
+	seen, err := seeAll(ctx, paths, func(ctx context.Context, path string) (Entry, error) {
+		e, event, err := r.Store.Watch(ctx, path)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("watch lease %q: %w", path, err)
+			return e, err
 		}
 		go func() {
-			<-ch // closed when ctx ends at the latest
+			<-event // closed when ctx ends at the latest
 			select {
 			case changed <- struct{}{}:
 			default:
 			}
 		}()
-		rec, err := parseRecord(e)
-		if err != nil {
-			bad = err
-			continue
-		}
-		if kazoo.Decide(rec, holder, c.wallNow().Add(-ahead)) == kazoo.Grant {
-			return time.Time{}, nil
-		}
-		if first.IsZero() || rec.End.Before(first) {
+		return e, nil
+	})
+	return seen, changed, err
+}
+
+// firstEnd returns the earliest end of the leases that were seen, and the zero
+// time if one of them can be had whatever the time is.
+func (r *request) firstEnd(seen []sighting) time.Time {
+	var first time.Time
+	for _, s := range seen {
+		rec, err := s.record()
+		switch {
+		case err != nil: // nothing to wait for
+		case rec == nil || rec.Holder == r.name:
+			return time.Time{}
+		case first.IsZero() || rec.End.Before(first):
 			first = rec.End
 		}
 	}
-	if first.IsZero() {
-		return first, bad // nothing that could be waited for
-	}
-	return first, nil
+	return first
 }
 
 // wakeAtLeast bounds a sleep, since a wall clock can be set meanwhile, and a
