@@ -16,8 +16,8 @@ import (
 type Client struct {
 	Store Store
 
-	// Holder names whoever is to have the leases; "" means DefaultHolder, the
-	// host name. Whoever asks by the name of a lease's holder is granted that
+	// Holder is the name that leases are granted to; "" means DefaultHolder, the
+	// host name. A Client with the name of a lease's holder is granted that
 	// lease, so a name must belong to one worker at a time.
 	Holder string
 
@@ -25,10 +25,11 @@ type Client struct {
 	// skew is not checked. It is for tests and simulations.
 	Now func() time.Time
 
-	// MaxClockSkew is by how much clocks may disagree: this host's and the
-	// store's for anything to be granted, and the store's servers' among
-	// themselves, wherefore leases are used up to End less MaxClockSkew only.
-	// 0 means a tenth of the duration, at most 10 s.
+	// MaxClockSkew is by how much clocks may disagree. If this host's clock and
+	// the store's disagree by more, nothing is granted. The clocks of the
+	// store's servers may differ by as much, so a lease is used no longer than
+	// until End less MaxClockSkew. 0 means a tenth of the duration, at most
+	// 10 s.
 	MaxClockSkew time.Duration
 
 	// Grace is the time that Hold leaves its function to stop before the lease
@@ -36,13 +37,12 @@ type Client struct {
 	// and Context looks at it.
 	Grace time.Duration
 
-	// Adopt makes Hold go on when the same holder has acquired the lease anew
-	// elsewhere, by acquiring it once more, instead of ending with ErrLost.
-	// Set it where that is known to be on behalf of the same work. The
-	// lease's token changes.
+	// Adopt makes Hold go on when the same holder has acquired the lease again
+	// elsewhere: Hold acquires it once more instead of ending with ErrLost. Set
+	// it only where the same work does both. The lease's token changes.
 	Adopt bool
 
-	// Logger is told of what happens to leases; nil means nobody is.
+	// Logger gets what happens to leases; nil means that nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -102,10 +102,10 @@ func (c *Client) Release(ctx context.Context, path string) error {
 	})
 }
 
-// ForceRelease ends the lease at path, whoever has it, if its token is token.
-// It does nothing if the lease is free or has ended. It returns ErrLost if the
-// token is another by now. Whoever has the lease learns of it when renewing,
-// and may go on working until then.
+// ForceRelease ends the lease at path, whatever its holder, if its token is
+// token. It does nothing if the lease is free or has ended. It returns ErrLost
+// if the lease has another token now. The holder learns of it at the next
+// renewal, and may go on working until then.
 func (c *Client) ForceRelease(ctx context.Context, path string, token int64) error {
 	if err := c.check(path); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (c *Client) ForceRelease(ctx context.Context, path string, token int64) err
 	})
 }
 
-// release ends the held lease at path unless allow objects.
+// release ends the held lease at path unless allow returns an error.
 func (c *Client) release(ctx context.Context, path string, allow func(Status) error) error {
 	for {
 		e, err := c.Store.Read(ctx, path)
@@ -148,7 +148,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 		if !errors.Is(err, ErrLost) || ctx.Err() != nil {
 			return fmt.Errorf("release lease %q: %w", path, err)
 		}
-		// The record changed in between: look again.
+		// The record changed in between: read it again.
 	}
 }
 

@@ -6,7 +6,7 @@ import "time"
 // and one that neither jumps nor stops while the machine is suspended.
 type Instant struct {
 	wall time.Time     // with its monotonic reading
-	boot time.Duration // since boot, suspend included; 0 where that is not to be had
+	boot time.Duration // since boot, suspend included; 0 where the system has no such clock
 }
 
 // ReadInstant returns the present moment.

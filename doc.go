@@ -24,11 +24,11 @@
 //
 // No two holders' leases at one path, or more than n on n slots, are usable at
 // the same moment ([Lease.Remaining] is positive), whatever crashes, pauses and
-// lost connections there are, but for what the next section says. An outcome is
-// never guessed: where it can't be learned, the error is [ErrOutcomeUnknown]. A
+// lost connections there are, except for what the next section says. An outcome
+// is never guessed: where it can't be learned, the error is [ErrOutcomeUnknown]. A
 // record that can't be read, or that a newer program wrote, is never replaced.
-// Every call returns soon after its context ends; only [Lease.Release] may take
-// 5 s more.
+// Every call returns soon after its context ends; only [Lease.Release] and
+// [Lease.Undo] may take 5 s more.
 //
 // # What is not promised
 //
@@ -36,12 +36,12 @@
 //     This host's need not be right: if it is off by more, nothing is granted,
 //     and the error is a [*ClockSkewError]. Hosts with kazoo go by their own
 //     clocks, so beside them all hosts' clocks must agree: run NTP.
-//   - Whoever uses the holder's name is the holder. Two processes of one name
-//     are both granted the lease. The name is the host's unless Client.Holder
-//     is set, so set it where several workers run on one host.
+//   - The holder is known by its name alone. Two processes of one name are both
+//     granted the lease. The name is the host's unless Client.Holder is set, so
+//     set it where several workers run on one host.
 //   - A process can be paused at any point, and go on when its lease is over
 //     without having noticed. Send [Lease.Token] along with every write, and let
-//     whatever is written to refuse a token that is less than one it has seen.
+//     the receiver refuse a token that is less than one it has seen.
 //   - Work can't be stopped from outside. [Lease.Hold] ends the context of its
 //     function Client.Grace before the lease is over; work that takes longer to
 //     stop needs more Grace, or it outlives the lease.
@@ -52,11 +52,11 @@
 //
 // # kazoo
 //
-// A [Client] is to kazoo's NonBlockingLease and MultiNonBlockingLease as Go to
-// Python: same paths, same records byte for byte, same rule, and it waits for
-// kazoo's lock. Unlike kazoo it tries its own slot first, and what it writes is
-// fenced, so that a client that was stalled can't replace a later grant; one of
-// kazoo's still can, ours included.
+// [Client.TryAcquire] and [Client.TryAcquireSlot] do what kazoo's
+// NonBlockingLease and MultiNonBlockingLease do: same paths, same records byte
+// for byte, same rule, and they wait for kazoo's lock. Unlike kazoo, a Client
+// tries its own slot first, and its writes are fenced: a Client that was stalled
+// can't replace a later grant. A stalled client of kazoo can, also one of ours.
 //
 // # Errors
 //

@@ -36,10 +36,10 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	err := f(working)
 	lost := context.Cause(working)
 	if !errors.Is(lost, ErrLost) && l.Remaining() <= 0 { // lost after ctx had ended
-		lost = l.lostInTime()
+		lost = l.lossError()
 	}
-	gaveUp := errors.Is(lost, errReleasing) || errors.Is(lost, errReleased) // f did
-	if errors.Is(lost, ErrLost) && !gaveUp && !errors.Is(err, ErrLost) {
+	released := errors.Is(lost, errReleasing) || errors.Is(lost, errReleased) // by f
+	if errors.Is(lost, ErrLost) && !released && !errors.Is(err, ErrLost) {
 		return errors.Join(err, lost)
 	}
 	return err
@@ -79,21 +79,21 @@ func (l *Lease) checkGrace() error {
 // permission, which seldom comes back by itself.
 const refusedDelay = 5 * time.Second
 
-// wakeToLook is how often a timer looks whether time has passed that it did not
-// see: timers stop while the machine is suspended.
-const wakeToLook = time.Second
+// maxTimer bounds each timer: timers stop while the machine is suspended, so
+// the suspend-aware clock has to be read again and again.
+const maxTimer = time.Second
 
 // watchEnd calls end once less than Grace of the lease remains.
 func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
-	look := func() time.Duration {
+	check := func() time.Duration {
 		left := l.Remaining() - l.grace()
 		if left <= 0 {
-			end(l.lostInTime())
+			end(l.lossError())
 			return never
 		}
-		return min(left, wakeToLook)
+		return min(left, maxTimer)
 	}
-	return repeat(look(), look)
+	return repeat(check(), check)
 }
 
 // never is the pause after which repeat does nothing more.
@@ -143,8 +143,8 @@ func repeat(pause time.Duration, f func() (pause time.Duration)) (stop func()) {
 // without a pause.
 const minPause = 20 * time.Millisecond
 
-// lostInTime returns why the lease is lost, or about to be.
-func (l *Lease) lostInTime() error {
+// lossError returns why the lease is lost, or about to be.
+func (l *Lease) lossError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -156,16 +156,15 @@ func (l *Lease) lostInTime() error {
 	return errNotRenewed
 }
 
-// setback notes why the last attempt to renew failed.
-func (l *Lease) setback(why error) {
+func (l *Lease) setLastRenewErr(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastRenewErr = why
 }
 
-// attemptTime bounds an attempt to renew the lease, so that there is a word
-// about it in the log, and a reason to give, before Hold's function is ended. It
-// leaves a busy store time to answer: to ask again makes it busier.
+// attemptTime bounds an attempt to renew the lease, so that its failure is in
+// the log, and is the reason given, before Hold's function is ended. It leaves a
+// busy store time to answer: another request would make it busier.
 func (l *Lease) attemptTime() time.Duration {
 	usable := l.Remaining() - l.grace()
 	return max(300*time.Millisecond, min(10*time.Second, usable/2))
@@ -177,16 +176,16 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 	from, due := ReadInstant(), l.renewalPause()
 	wait := func(pause time.Duration) time.Duration {
 		from, due = ReadInstant(), pause
-		return min(pause, wakeToLook)
+		return min(pause, maxTimer)
 	}
 	return repeat(wait(due), func() time.Duration {
 		if left := due - from.Elapsed(); left > 0 {
-			return min(left, wakeToLook)
+			return min(left, maxTimer)
 		}
 		attempt, cancel := context.WithTimeout(ctx, l.attemptTime())
 		defer cancel()
 		err := l.renewOrAdopt(attempt)
-		l.setback(err)
+		l.setLastRenewErr(err)
 		switch {
 		case err == nil:
 			return wait(l.renewalPause())
@@ -205,11 +204,11 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 	})
 }
 
-// renewalPause is how long the lease is left alone: a third of the time for
-// which a new one can be used, so that there is time for more than one attempt.
-// It does not go by Remaining unless there is little left: ends are cut off to
-// whole seconds, and so the renewals of many leases would come to be made in
-// the same part of each second.
+// renewalPause is the time until the next renewal: a third of the time for which
+// a new lease can be used, so that there is time for more than one attempt. It
+// depends on Remaining only if that is short: ends are cut off to whole seconds,
+// so the renewals of many leases would otherwise come to the same part of each
+// second.
 func (l *Lease) renewalPause() time.Duration {
 	usable := l.Remaining() - l.grace()
 	third := (l.request.duration - l.request.skew - l.grace()) / 3
@@ -223,12 +222,12 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	if !l.request.Adopt || !errors.Is(err, errSuperseded) {
 		return err
 	}
-	if err := l.enter(ctx); err != nil {
+	if err := l.lock(ctx); err != nil {
 		return err
 	}
-	defer l.leave()
+	defer l.unlock()
 	if l.Remaining() <= 0 { // released meanwhile, or past its end
-		return l.lostInTime()
+		return l.lossError()
 	}
 	adopted, err := l.request.grant(ctx, Entry{Path: l.path}, l.slot)
 	if errors.Is(err, ErrHeld) {

@@ -104,10 +104,10 @@ func (l *Lease) remaining() time.Duration {
 // its end. After any other error the lease lasts as long as before, and Renew
 // may be called again.
 func (l *Lease) Renew(ctx context.Context) error {
-	if err := l.enter(ctx); err != nil {
+	if err := l.lock(ctx); err != nil {
 		return fmt.Errorf("renew lease %q: %w", l.path, err)
 	}
-	defer l.leave()
+	defer l.unlock()
 	for range 2 {
 		moved, err := l.renewOnce(ctx)
 		if err != nil {
@@ -178,7 +178,7 @@ func (l *Lease) storeNow(e Entry) time.Time {
 	return e.Stamp.At.Add(e.Stamp.Sent.Elapsed())
 }
 
-// lose notes that the lease is over, and returns why.
+// lose sets that the lease is over, and returns why.
 func (l *Lease) lose(why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -223,10 +223,10 @@ const (
 func (l *Lease) Release(ctx context.Context) error {
 	ctx, cancel := outlive(ctx, releaseTime)
 	defer cancel()
-	if err := l.enter(ctx); err != nil {
+	if err := l.lock(ctx); err != nil {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
-	defer l.leave()
+	defer l.unlock()
 	l.mu.Lock()
 	entry, record, over := l.entry, l.record, l.over
 	l.mu.Unlock()
@@ -237,7 +237,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
-	l.end(errReleasing) // another may have it before the reply comes
+	l.setOver(errReleasing) // another may have it before the reply comes
 	err = l.request.Store.Release(ctx, entry, data)
 	if errors.Is(err, context.Canceled) && !errors.Is(err, ErrOutcomeUnknown) { // outlive's doing
 		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
@@ -249,12 +249,12 @@ func (l *Lease) Release(ctx context.Context) error {
 		return fmt.Errorf("release lease %q: %w", l.path, l.lose(l.lossReason(ctx)))
 	case errors.Is(err, ErrOutcomeUnknown): // which comes with ErrUnreachable, perhaps
 	case errors.Is(err, ErrUnreachable), errors.Is(err, ErrPermission):
-		l.end(over) // nothing was written
+		l.setOver(over) // nothing was written
 	}
 	if err != nil {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
-	l.end(errReleased)
+	l.setOver(errReleased)
 	l.request.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.request.name, "token", entry.Token)
 	return nil
 }
@@ -284,10 +284,10 @@ func (l *Lease) undoPromptly(ctx context.Context) error {
 }
 
 func (l *Lease) undo(ctx context.Context) error {
-	if err := l.enter(ctx); err != nil {
+	if err := l.lock(ctx); err != nil {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
-	defer l.leave()
+	defer l.unlock()
 	l.mu.Lock()
 	entry, record, replaced := l.entry, l.record, l.replaced
 	l.mu.Unlock()
@@ -295,11 +295,11 @@ func (l *Lease) undo(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
-	l.end(errReleasing)
+	l.setOver(errReleasing)
 	if err := l.request.Store.Release(ctx, entry, data); err != nil && !errors.Is(err, ErrLost) {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
-	l.end(errReleased)
+	l.setOver(errReleased)
 	return nil
 }
 
@@ -313,15 +313,15 @@ func (l *Lease) wasReleased(ctx context.Context, held Entry) bool {
 	return err == nil && rec != nil && rec.IsReleased()
 }
 
-// end notes why the lease is over; nil means that it is not.
-func (l *Lease) end(why error) {
+// setOver sets why the lease is over; nil means that it is not.
+func (l *Lease) setOver(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = why
 }
 
-// enter waits until no other Renew or Release of this lease is at work.
-func (l *Lease) enter(ctx context.Context) error {
+// lock waits until no other Renew, Release or Undo of this lease is at work.
+func (l *Lease) lock(ctx context.Context) error {
 	select {
 	case l.busy <- struct{}{}:
 		return nil
@@ -330,7 +330,7 @@ func (l *Lease) enter(ctx context.Context) error {
 	}
 }
 
-func (l *Lease) leave() { <-l.busy }
+func (l *Lease) unlock() { <-l.busy }
 
 // outlive returns a context that ends d after ctx does.
 func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
