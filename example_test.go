@@ -7,11 +7,8 @@ import (
 	"log"
 	"time"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/leasetest"
-	"leasehold.example/leasehold/zookeeper"
 )
 
 // A cron job that is started on every host, and runs on one. The lease is not
@@ -124,26 +121,4 @@ func Example_fakeClock() {
 	// Output:
 	// lease "/jobs/report" is held by "host-a" until 2026-11-22T19:00:00Z
 	// host-b has it until 20:00:00
-}
-
-// A program that has a connection to ZooKeeper uses that one, and keeps it.
-func Example_existingConnection() {
-	conn, _, err := zk.Connect([]string{"zk1.example:2181", "zk2.example:2181"}, 10*time.Second)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer conn.Close()
-	store := zookeeper.New(conn, nil)
-	defer store.Close() // leaves conn open
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	client := leasehold.Client{Store: store}
-	lease, err := client.Acquire(ctx, "/services/indexer", 30*time.Second)
-	if err != nil {
-		log.Print(err)
-		return
-	}
-	defer lease.Release(ctx)
-	fmt.Println("mine until", lease.End())
 }

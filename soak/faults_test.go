@@ -21,10 +21,8 @@ const (
 	plan         = "/soak/one,/soak/two,/soak/pool:2"
 	leases       = 4
 
-	// Of the Go holders, one takes kazoo's queue for every grant, and one has a
-	// connection of the client library's own.
+	// Of the Go holders, one takes kazoo's queue for every grant.
 	alwaysQueues = 1
-	borrows      = 2
 
 	// stalls makes every other Go holder stand still, one time in ten, between
 	// two steps of the protocol (variants/points.patch).
@@ -205,7 +203,7 @@ func (c *contest) enter(i int) {
 			hosts += "?guard=off"
 		}
 		cmd = c.lab.Command(i, c.binaries[i%len(c.binaries)], "-run", run, "-holder", name,
-			"-hosts", hosts, "-plan", plan, "-seed", seed, fmt.Sprintf("-borrowed=%t", i == borrows))
+			"-hosts", hosts, "-plan", plan, "-seed", seed)
 		cmd.Env = append(os.Environ(), stalls) // the code as it is takes no notice
 	}
 	c.holders[i] = c.log.start(c.T, run, cmd)

@@ -56,13 +56,12 @@ func renewalArrivesLate(s *scene) {
 }
 
 // One that has kazoo's lock stands still before it commits, past the end of its
-// session. On a connection of the client library's own, what it sends then goes
-// out in the next session.
+// session.
 func pausedPastTheSession(s *scene) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
 	peer := kazootest.Start(s.T, s.hosts)
-	g := s.golang("go", s.withPoints(), "-borrowed", "-session", "2s")
+	g := s.golang("go", s.withPoints(), "-session", "2s")
 	s.expired(former)
 	lock, err := peer.Lock(s.path, "first")
 	if err != nil {
@@ -97,6 +96,7 @@ func kazooPausedPastTheSession(s *scene) {
 		s.ask(k, "try", long)
 		s.want(k.answer(s.T, "try", 1), history.Granted)
 	})
+	s.awaitSession(stalled, 2)
 	s.pass("delete")
 	stalled.answer(s.T, "try", 1)
 	s.letAct()

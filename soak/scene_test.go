@@ -107,21 +107,13 @@ func (s *scene) awaitSession(p *process, n int) {
 }
 
 // sleepPastSession stops a process that has a lock node until this is gone
-// along with its session, has meanwhile something happen, and returns when the
-// process has its next session.
+// along with its session, and has meanwhile something happen.
 func (s *scene) sleepPastSession(p *process, meanwhile func()) {
 	s.Helper()
 	p.proc.Pause()
 	s.awaitLocks(0)
 	meanwhile()
-	sessions := 0
-	for _, e := range s.log.all() {
-		if e.Run == p.run && e.Kind == history.Session {
-			sessions++
-		}
-	}
 	p.proc.Resume()
-	s.awaitSession(p, sessions+1)
 }
 
 // arm makes the next process that comes to the point stop there. Its

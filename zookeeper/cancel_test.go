@@ -51,7 +51,7 @@ func TestCancel(t *testing.T) { // not in parallel: all new goroutines are its o
 		// The stores are still open, which takes a goroutine each, and so are
 		// the test's own connections.
 		wantNoGoroutine(t, before,
-			goleak.IgnoreAnyFunction("leasehold.example/leasehold/zookeeper.(*session).run"),
+			goleak.IgnoreAnyFunction("leasehold.example/leasehold/zookeeper/internal/zk.(*Session).run"),
 			goleak.IgnoreAnyFunction("github.com/go-zookeeper/zk.(*Conn).loop"),
 			goleak.IgnoreAnyFunction("github.com/go-zookeeper/zk.(*Conn).sendLoop"),
 			goleak.IgnoreAnyFunction("github.com/go-zookeeper/zk.(*Conn).recvLoop"),

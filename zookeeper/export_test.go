@@ -14,8 +14,3 @@ func WantsTLS(url string) bool {
 	a, err := parseURL(url)
 	return err == nil && a.tls
 }
-
-// DigestMD5 answers a challenge as user, and returns the server's proof to be.
-func DigestMD5(user, password, uri, cnonce, challenge string) (response, proof string, err error) {
-	return (&digestMD5{user, password, uri, cnonce}).respond(challenge)
-}

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // A holding is a grant of ours, known by its grant node.
@@ -28,9 +27,9 @@ type holding struct {
 // A write of unknown outcome is sent again, at the version found by then, so
 // that the times returned belong to the very commit that is there.
 func (h *holding) write(ctx context.Context, data []byte) (n node, sent, received leasehold.Instant, err error) {
-	var claim any = &zk.CheckVersionRequest{Path: h.full + "/" + h.grant, Version: -1}
+	var claim zk.Op = &zk.Check{Path: h.full + "/" + h.grant, Version: -1}
 	if h.ends {
-		claim = &zk.DeleteRequest{Path: h.full + "/" + h.grant, Version: -1}
+		claim = &zk.Delete{Path: h.full + "/" + h.grant, Version: -1}
 	}
 	unknown := false
 	for {
@@ -44,7 +43,7 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 				return h.node, sent, received, err
 			}
 			if err != nil {
-				if ctx.Err() != nil || isDefinite(err) {
+				if ctx.Err() != nil || zk.IsRejected(err) {
 					return n, sent, received, outcome(unknown, h.store.explain(err, "read", h.full))
 				}
 				pause(ctx)
@@ -56,14 +55,14 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		}
 		h.tried.add(data)
 		sent = leasehold.ReadInstant()
-		ops := []any{claim, &zk.SetDataRequest{
+		ops := []zk.Op{claim, &zk.SetData{
 			Path: recordPath(h.full), Data: data, Version: h.node.stat.Version,
 		}}
-		r, err := sess.ask(ctx, transaction(ops...))
+		r, err := sess.do(ctx, zk.Multi(ops...))
 		received = leasehold.ReadInstant()
 		var stat *zk.Stat
 		if err == nil {
-			stat, err = lastStat(r.results, len(ops))
+			stat, err = lastStat(r.Results, len(ops))
 		}
 		switch {
 		case err == nil:
@@ -74,8 +73,8 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 			return n, sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
-		case isDefinite(err):
-			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, r.results), "write", h.full))
+		case zk.IsRejected(err):
+			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, r.Results), "write", h.full))
 		case ctx.Err() != nil:
 			return n, sent, received, outcome(true, withCause(ctx, err))
 		default:
@@ -83,22 +82,6 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 			pause(ctx)
 		}
 	}
-}
-
-// withCause adds to err that ctx has ended, if it has.
-func withCause(ctx context.Context, err error) error {
-	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), err)
-}
-
-// outcome returns err, as ErrOutcomeUnknown if something was sent.
-func outcome(unknown bool, err error) error {
-	if unknown {
-		return fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
-	}
-	return err
 }
 
 // look finds out where the grant stands after a write of unknown outcome. It
@@ -146,7 +129,7 @@ func (h *holding) confirm(ctx context.Context) error {
 		switch {
 		case sure:
 			return nil
-		case errors.Is(err, leasehold.ErrLost), isDefinite(err):
+		case errors.Is(err, leasehold.ErrLost), zk.IsRejected(err):
 			return h.store.explain(err, "read", h.full)
 		case ctx.Err() != nil:
 			return sess.unreachable(ctx)
@@ -156,7 +139,7 @@ func (h *holding) confirm(ctx context.Context) error {
 }
 
 func (h *holding) isSure(ctx context.Context, sess *session) (bool, error) {
-	if !sess.same(h.wrote) {
+	if sess != h.wrote {
 		if err := sess.sync(ctx, h.full); err != nil {
 			return false, err
 		}

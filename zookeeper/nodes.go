@@ -13,11 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/nodename"
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // newGrantPrefix returns the name of a new grant node, without its sequence

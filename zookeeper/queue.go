@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // queue does what kazoo's clients do: it takes their lock on the lease path,
@@ -66,7 +65,7 @@ func (u *update) recordInQueue(ctx context.Context, sess *session, ahead string)
 // waitBehind returns when the contender ahead is gone, or the record may have
 // changed: if another has the lease by then, all who wait can go at once.
 func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan struct{}) error {
-	r, err := sess.ask(ctx, request{operation: opGetData, path: u.below(ahead), watch: true})
+	r, err := sess.do(ctx, zk.GetDataW(u.below(ahead)))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
@@ -74,10 +73,10 @@ func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, re
 		return err
 	}
 	select {
-	case <-r.event:
+	case <-r.Watch:
 	case <-record:
-	case <-sess.over:
-		return errSessionOver
+	case <-sess.Over():
+		return zk.ErrSessionOver
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrQueued, ctx.Err())
 	}
@@ -86,9 +85,9 @@ func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, re
 
 // commitQueued commits as the holder of kazoo's lock.
 func (u *update) commitQueued(ctx context.Context, sess *session, lock string, below children, c commit) (grant, error) {
-	c.ops = append(c.ops, &zk.DeleteRequest{Path: u.below(lock), Version: -1})
+	c.ops = append(c.ops, &zk.Delete{Path: u.below(lock), Version: zk.AnyVersion})
 	if !u.ends {
-		c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.FlagSequence))
+		c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.Sequence))
 	}
 	g, err := u.commit(ctx, sess, u.replace(c, below))
 	if err != nil {
@@ -102,85 +101,55 @@ func (u *update) commitQueued(ctx context.Context, sess *session, lock string, b
 // lock creates a lock node and returns its name.
 func (u *update) lock(ctx context.Context, sess *session) (string, error) {
 	prefix := kazoo.LockNode(randomHex(16))
-	var name string
-	err := u.store.insist(ctx, sess, func() error {
-		r, err := sess.askAtOnce(transaction(u.create(prefix, []byte(u.holder), zk.FlagEphemeral|zk.FlagSequence)))
-		if err == nil {
-			name, err = createdName(r.results)
-		}
-		return err
-	}, func(own context.Context, err error) {
-		if err == nil {
-			u.remove(own, sess, name)
-		} else if !isDefinite(err) && !errors.Is(err, errNotSent) {
-			u.loseLock(own, sess, prefix)
-		}
-	})
-	if errors.Is(err, zk.ErrNoNode) {
+	pending := sess.Send(zk.Multi(u.create(prefix, []byte(u.holder), zk.Ephemeral|zk.Sequence)))
+	r, err := pending.Wait(ctx)
+	switch {
+	case err == nil:
+		return nodeName(r.Results[0].Path), nil
+	case errors.Is(err, zk.ErrNoNode):
 		return "", errAgain // the path was removed
+	case zk.IsRejected(err), errors.Is(err, zk.ErrNotConnected):
+	case ctx.Err() != nil && !sess.IsOver():
+		// The node may be created yet. Its session goes on if the answer comes.
+		u.store.background.Go(func() { u.removePending(ctx, sess, pending) })
+	default:
+		u.store.retire(sess)
 	}
-	if err != nil {
-		return "", asked(err, "create nodes below", u.full) // name may be written to yet
-	}
-	return name, nil
+	return "", asked(fromClient(err), "create nodes below", u.full)
 }
 
-// createdName returns the name of the node that a transaction of one operation
-// has created.
-func createdName(results []zk.MultiResponse) (string, error) {
-	if len(results) != 1 || results[0].String == "" {
-		return "", fmt.Errorf("the server answered the creation of a node with %d results", len(results))
+// removePending removes the lock node that pending creates; if it can't tell
+// whether it does, it ends the session.
+func (u *update) removePending(ctx context.Context, sess *session, pending *zk.Pending) {
+	own := context.WithoutCancel(ctx)
+	r, err := pending.Wait(own) // which ends with the connection
+	switch {
+	case err == nil:
+		own, cancel := context.WithTimeout(own, cleanUpTime)
+		defer cancel()
+		u.remove(own, sess, nodeName(r.Results[0].Path))
+	case !zk.IsRejected(err):
+		u.store.retire(sess)
 	}
-	path := results[0].String
-	return path[strings.LastIndexByte(path, '/')+1:], nil
 }
+
+func nodeName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // withdraw removes the lock node and returns err.
 func (u *update) withdraw(ctx context.Context, sess *session, lock string, err error) error {
-	u.store.tidy(ctx, func(own context.Context) { u.remove(own, sess, lock) })
+	u.store.cleanUp(ctx, func(own context.Context) { u.remove(own, sess, lock) })
 	return err
 }
 
 // remove deletes a lock node; if it can't, it ends the session, which does it.
 func (u *update) remove(ctx context.Context, sess *session, lock string) {
 	for {
-		sess = sess.present()
-		_, err := sess.ask(ctx, transaction(&zk.DeleteRequest{Path: u.below(lock), Version: -1}))
-		if err == nil || errors.Is(err, zk.ErrNoNode) || sess.isOver() {
+		_, err := sess.do(ctx, zk.Multi(&zk.Delete{Path: u.below(lock), Version: zk.AnyVersion}))
+		if err == nil || errors.Is(err, zk.ErrNoNode) || sess.IsOver() {
 			return
 		}
-		if isDefinite(err) || !pause(ctx) {
+		if zk.IsRejected(err) || !pause(ctx) {
 			u.store.retire(sess)
-			return
-		}
-	}
-}
-
-// loseLock sees to it that a lock node, of which it is not known whether it was
-// created, does not stay: by the end of its session or, where that belongs to
-// somebody else, by its name.
-func (u *update) loseLock(ctx context.Context, sess *session, prefix string) {
-	if !u.store.borrowed {
-		u.store.retire(sess)
-		return
-	}
-	// The connection has asked for the node before it asks for the children, so
-	// that one look, once there is an answer, is enough. It may have
-	// asked in a later session than sess.
-	for {
-		sess = sess.present()
-		if err := sess.sync(ctx, u.full); err == nil {
-			below, err := sess.children(ctx, u.full)
-			if err == nil || errors.Is(err, zk.ErrNoNode) {
-				for _, lock := range below.locks {
-					if strings.HasPrefix(lock, prefix) {
-						u.remove(ctx, sess, lock)
-					}
-				}
-				return
-			}
-		}
-		if !pause(ctx) {
 			return
 		}
 	}

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // Read is one request.
@@ -25,14 +24,14 @@ func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) 
 
 // record reads the record's node below path; nil if there is none.
 func (sess *session) record(ctx context.Context, path string) (*node, error) {
-	r, err := sess.ask(ctx, request{operation: opGetData, path: recordPath(path)})
+	r, err := sess.do(ctx, zk.GetData(recordPath(path)))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, asked(err, "read", recordPath(path))
 	}
-	return newNode(r.data, r.stat), nil
+	return newNode(r.Data, r.Stat), nil
 }
 
 func newNode(data []byte, stat *zk.Stat) *node {
@@ -52,14 +51,14 @@ type watched struct {
 // there is none.
 func (sess *session) watchRecord(ctx context.Context, path string) (watched, error) {
 	for {
-		r, err := sess.ask(ctx, request{operation: opGetData, path: recordPath(path), watch: true})
+		r, err := sess.do(ctx, zk.GetDataW(recordPath(path)))
 		if err == nil {
-			return watched{newNode(r.data, r.stat), r.event}, nil
+			return watched{newNode(r.Data, r.Stat), r.Watch}, nil
 		}
 		if errors.Is(err, zk.ErrNoNode) {
-			r, err = sess.ask(ctx, request{operation: opExists, path: recordPath(path), watch: true})
+			r, err = sess.do(ctx, zk.ExistsW(recordPath(path)))
 			if errors.Is(err, zk.ErrNoNode) {
-				return watched{event: r.event}, nil
+				return watched{event: r.Watch}, nil
 			}
 		}
 		if err != nil {
@@ -91,13 +90,13 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 // has. It is false for a path that does not exist. It is one request.
 func (s *Store) OpenToAll(ctx context.Context, path string) (bool, error) {
 	full := s.chroot + path
-	r, err := retry(ctx, s, func(sess *session) (reply, error) {
-		return sess.ask(ctx, request{operation: opGetACL, path: full})
+	r, err := retry(ctx, s, func(sess *session) (zk.Reply, error) {
+		return sess.do(ctx, zk.GetACL(full))
 	})
 	if errors.Is(err, zk.ErrNoNode) {
 		return false, nil
 	}
-	open := slices.ContainsFunc(r.acl, func(a zk.ACL) bool {
+	open := slices.ContainsFunc(r.ACL, func(a zk.ACL) bool {
 		return a.Scheme == "world" && a.Perms&(zk.PermCreate|zk.PermDelete|zk.PermAdmin) != 0
 	})
 	return open, s.explain(err, "read the ACL of", full)
@@ -105,16 +104,16 @@ func (s *Store) OpenToAll(ctx context.Context, path string) (bool, error) {
 
 // children reads the nodes below a lease path.
 func (sess *session) children(ctx context.Context, path string) (children, error) {
-	r, err := sess.ask(ctx, request{operation: opGetChildren, path: path})
+	r, err := sess.do(ctx, zk.GetChildren(path))
 	if err != nil {
 		return children{}, asked(err, "list", path)
 	}
-	return sortChildren(r.names, r.stat), nil
+	return sortChildren(r.Children, r.Stat), nil
 }
 
 // sync makes what this session reads next as new as the leader's knowledge.
 func (sess *session) sync(ctx context.Context, path string) error {
-	_, err := sess.ask(ctx, request{operation: opSync, path: path})
+	_, err := sess.do(ctx, zk.Sync(path))
 	return err
 }
 
@@ -202,11 +201,11 @@ func (s *Store) names(ctx context.Context, path string) ([]string, error) {
 	if full == "" {
 		full = "/"
 	}
-	r, err := retry(ctx, s, func(sess *session) (reply, error) {
-		return sess.ask(ctx, request{operation: opGetChildren, path: full})
+	r, err := retry(ctx, s, func(sess *session) (zk.Reply, error) {
+		return sess.do(ctx, zk.GetChildren(full))
 	})
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil, nil
 	}
-	return r.names, s.explain(err, "list", full)
+	return r.Children, s.explain(err, "list", full)
 }

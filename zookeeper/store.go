@@ -14,17 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/background"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
-
-// ErrQueued means that a context ended while a client of kazoo held its lock on
-// the lease path, or others queued for it. Nothing was written.
-var ErrQueued = errors.New("still queued behind kazoo's lock")
-
-// errClosed is final: no attempt can change it.
-var errClosed = errors.New("the store is closed")
 
 // Options are a Store's settings; nil means all defaults.
 type Options struct {
@@ -44,7 +37,7 @@ type Options struct {
 
 	// ACL is put on the nodes that the Store creates, like [CreatorACL]; nodes
 	// that exist keep theirs. nil means [OpenACL].
-	ACL []zk.ACL
+	ACL ACL
 
 	// Lag is by how much a follower may trail the leader: syncLimit ×
 	// tickTime of the servers' configuration, if that is more than 10 s. A
@@ -60,28 +53,23 @@ type Options struct {
 const (
 	defaultTimeout = 10 * time.Second
 	defaultLag     = 10 * time.Second
-	minTimeout     = 100 * time.Millisecond
 	maxTimeout     = 24 * time.Hour
 )
 
-// A Store keeps leases on ZooKeeper. Open or New makes one.
+// A Store keeps leases on ZooKeeper. Open makes one.
 type Store struct {
 	address
-	options     Options      // without TLS and Auth
-	credentials *credentials // nil if the connection is borrowed
-
-	// connect begins a session, or returns the one that a borrowed connection
-	// has now.
-	connect  func() *session
-	borrowed bool
+	options     Options // without TLS and Auth
+	credentials *credentials
+	acl         []zk.ACL
 
 	mu      sync.Mutex
 	current *session
 	closed  bool
 
-	tidying tally // what goes on after its caller's context has ended
-	stamp   atomic.Pointer[leasehold.Stamp]
-	parent  atomic.Pointer[string] // of the last lease path that was made; most are made below the same
+	background background.Group // what goes on after its caller's context has ended
+	stamp      atomic.Pointer[leasehold.Stamp]
+	parent     atomic.Pointer[string] // of the last lease path that was made; most are made below the same
 
 	beforeCommit func() // for tests
 }
@@ -118,32 +106,14 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t := s.options.SessionTimeout; t < minTimeout || t > maxTimeout {
-		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: fmt.Sprintf("must be from %s to %s", minTimeout, maxTimeout)}
-	}
-	s.connect = func() *session {
-		return open(a.hosts, s.options.SessionTimeout, s.options.Logger, s.credentials)
+	if t := s.options.SessionTimeout; t < zk.MinTimeout || t > maxTimeout {
+		return nil, &leasehold.ArgumentError{Name: "session timeout", Value: t.String(), Want: fmt.Sprintf("must be from %s to %s", zk.MinTimeout, maxTimeout)}
 	}
 	if _, err := s.session(ctx); err != nil {
 		go s.Close() // takes a second when no server answers
 		return nil, err
 	}
 	return s, nil
-}
-
-// New returns a Store on a connection that the caller has, and that Close
-// leaves open. Prefer Open, which has a client of its own: on a foreign
-// connection a Store can't tell a lost session before it asks, and can't end
-// one to be rid of a lock node: that may then stay for as long as the session
-// lives, up to two minutes are spent on removing it. Requests are slower, too.
-// TLS and authentication are those of the connection, and the ones in options
-// are not used. Nor are the servers' answers looked at before the connection
-// takes them in, which malformed ones make panic.
-func New(conn *zk.Conn, options *Options) *Store {
-	s := newStore(address{}, options)
-	s.borrowed = true
-	s.connect = func() *session { return borrow(conn) }
-	return s
 }
 
 func newStore(a address, options *Options) *Store {
@@ -158,6 +128,7 @@ func newStore(a address, options *Options) *Store {
 	if s.options.ACL == nil {
 		s.options.ACL = OpenACL()
 	}
+	s.acl = s.options.ACL.forClient()
 	if s.options.Lag == 0 {
 		s.options.Lag = defaultLag
 	}
@@ -182,7 +153,7 @@ func (s *Store) session(ctx context.Context) (*session, error) {
 		if errors.Is(err, leasehold.ErrPermission) {
 			s.retire(current)
 		}
-		if !errors.Is(err, errSessionOver) {
+		if !errors.Is(err, zk.ErrSessionOver) {
 			return current, err
 		}
 		if !pause(ctx) { // a server may end every session at once
@@ -191,105 +162,45 @@ func (s *Store) session(ctx context.Context) (*session, error) {
 	}
 }
 
+// begin returns the session, which may not be connected yet.
 func (s *Store) begin() (*session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, errClosed
 	}
-	if s.borrowed || s.current == nil || s.current.isOver() {
-		if s.current != nil && !s.borrowed {
-			s.retireLocked(s.current)
+	if s.current == nil || s.current.IsOver() {
+		if s.current != nil {
+			s.retire(s.current)
 		}
-		s.current = s.connect()
+		s.current = &session{zk.Open(zk.Config{
+			Hosts: s.hosts, Timeout: s.options.SessionTimeout, Logger: s.options.Logger,
+			TLS: s.credentials.tls, Auth: s.credentials.auth,
+		})}
 	}
 	return s.current, nil
 }
 
-// retire ends a session, unless it is borrowed.
+// retire ends a session, and with it the lock nodes that it has.
 func (s *Store) retire(old *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.retireLocked(old)
+	old.End()
+	s.background.Go(old.Close)
 }
 
-func (s *Store) retireLocked(old *session) {
-	old.end()
-	if !s.borrowed {
-		s.tidying.Go(old.close)
-	}
-}
-
-// tidyTime bounds what is tidied up after a caller's context has ended, and
-// tidyWait how long the caller waits for that.
+// cleanUpTime bounds what is cleaned up with a context of its own, and
+// cleanUpWait how long a caller whose context has ended waits for that.
 const (
-	tidyTime = 5 * time.Second
-	tidyWait = 80 * time.Millisecond
+	cleanUpTime = 5 * time.Second
+	cleanUpWait = 80 * time.Millisecond
 )
 
-// tidy runs f with a context of its own. It returns when f has, or a little
+// cleanUp calls f with a context of its own. It returns when f has, or a little
 // after ctx has ended.
-func (s *Store) tidy(ctx context.Context, f func(ctx context.Context)) {
-	done := make(chan struct{})
-	s.tidying.Go(func() {
-		defer close(done)
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.tidyLimit())
-		defer cancel()
+func (s *Store) cleanUp(ctx context.Context, f func(own context.Context)) {
+	background.Run(ctx, &s.background, cleanUpTime, cleanUpWait, func(own context.Context) (struct{}, error) {
 		f(own)
-	})
-	select {
-	case <-done:
-		return
-	case <-ctx.Done():
-	}
-	select {
-	case <-done:
-	case <-time.After(tidyWait):
-	}
-}
-
-// insist calls f, which must not be forgotten halfway, and returns its error.
-// If ctx or the session ends first, or the connection is lost, clean is called
-// in the background once f has returned, with f's error.
-func (s *Store) insist(ctx context.Context, sess *session, f func() error, clean func(own context.Context, err error)) error {
-	var (
-		mu        sync.Mutex
-		abandoned bool
-		done      = make(chan error, 1)
-	)
-	s.tidying.Go(func() {
-		err := f()
-		mu.Lock()
-		heard := !abandoned
-		if heard {
-			done <- err
-		}
-		mu.Unlock()
-		if heard && (err == nil || isDefinite(err)) {
-			return
-		}
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.tidyLimit())
-		defer cancel()
-		clean(own, err)
-	})
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	case <-sess.over:
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	select {
-	case err := <-done: // in the nick of time
-		return err
-	default:
-		abandoned = true
-	}
-	if ctx.Err() != nil {
-		return sess.unreachable(ctx)
-	}
-	return errSessionOver
+		return struct{}{}, nil
+	}, nil)
 }
 
 // retry calls f with a connected session until it fails otherwise than by the
@@ -302,13 +213,12 @@ func retry[T any](ctx context.Context, s *Store, f func(*session) (T, error)) (T
 			return none, err
 		}
 		v, err := f(sess)
-		if err == nil || isDefinite(err) {
+		if err == nil || zk.IsRejected(err) {
 			return v, err
 		}
 		if ctx.Err() != nil {
 			return none, sess.unreachable(ctx)
 		}
-		sess.note(err)
 		if !pause(ctx) {
 			return none, sess.unreachable(ctx)
 		}
@@ -317,30 +227,30 @@ func retry[T any](ctx context.Context, s *Store, f func(*session) (T, error)) (T
 
 // pause waits a moment before another attempt. It reports false when ctx has
 // ended.
-func pause(ctx context.Context) bool { return sleep(ctx, 20*time.Millisecond) }
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(20 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
-// Close ends the session, unless the connection is borrowed, after waiting up
-// to 5 s for what is still to be tidied up. Leases are not released.
+// Close ends the session, after waiting up to 5 s for what is still to be
+// cleaned up. Leases are not released.
 func (s *Store) Close() error {
 	select {
-	case <-s.tidying.idle():
-	case <-time.After(tidyTime):
+	case <-s.background.Idle():
+	case <-time.After(cleanUpTime):
 	}
 	s.mu.Lock()
 	last := s.current
 	s.current, s.closed = nil, true
 	s.mu.Unlock()
-	if last != nil && !s.borrowed {
-		last.close()
+	if last != nil {
+		last.Close()
 	}
 	return nil
-}
-
-// tidyLimit is tidyTime, but on a borrowed connection, whose session can't be
-// ended, longer than a session lasts without its connection.
-func (s *Store) tidyLimit() time.Duration {
-	if s.borrowed {
-		return 2 * time.Minute
-	}
-	return tidyTime
 }

@@ -24,13 +24,6 @@ func TestStore(t *testing.T) {
 	leasetest.RunStore(t, func(t *testing.T) leasehold.Store { return open(t, address) })
 }
 
-func TestStoreOnBorrowedConnection(t *testing.T) {
-	address := zktest.Shared(t).Addr()
-	leasetest.RunStore(t, func(t *testing.T) leasehold.Store {
-		return zookeeper.New(zktest.Conn(t, address), nil)
-	})
-}
-
 func TestStoreWithoutGuard(t *testing.T) {
 	address := zktest.Shared(t).Addr() + freshPath(t) + "?guard=off"
 	leasetest.RunStore(t, func(t *testing.T) leasehold.Store { return open(t, address) })

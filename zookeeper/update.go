@@ -8,11 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-zookeeper/zk"
-
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/nodename"
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // guardAttempts is how often the guarded transaction may fail before an update
@@ -40,9 +39,9 @@ type update struct {
 // A commit is a transaction that makes or ends a grant.
 type commit struct {
 	leasehold.Proposal
-	prefix string // of the grant node
-	ops    []any  // the last one sets the record
-	old    *node  // the record that it replaces
+	prefix string  // of the grant node
+	ops    []zk.Op // the last one sets the record
+	old    *node   // the record that it replaces
 	sent   leasehold.Instant
 }
 
@@ -82,7 +81,7 @@ func (u *update) run(ctx context.Context) (grant, error) {
 // is final, and so is what the server refuses.
 func (u *update) isFinal(err error) bool {
 	var refused *refusal
-	return errors.As(err, &refused) || isDefinite(err) || errors.Is(err, errClosed) || errors.Is(err, leasehold.ErrPermission)
+	return errors.As(err, &refused) || zk.IsRejected(err) || errors.Is(err, errClosed) || errors.Is(err, leasehold.ErrPermission)
 }
 
 // errNoPath comes with a refusal to grant on a path that does not exist, where a
@@ -159,11 +158,11 @@ func (u *update) attempt(ctx context.Context) (grant, error) {
 	c := newCommit(old, proposal)
 	guard := u.below(sequenceName(c.prefix, count))
 	c.ops = append(c.ops,
-		u.create(c.prefix, grantData(), zk.FlagSequence),
-		&zk.CheckVersionRequest{Path: guard, Version: 0},
+		u.create(c.prefix, grantData(), zk.Sequence),
+		&zk.Check{Path: guard, Version: 0},
 	)
 	if u.ends {
-		c.ops = append(c.ops, &zk.DeleteRequest{Path: guard, Version: -1})
+		c.ops = append(c.ops, &zk.Delete{Path: guard, Version: -1})
 	}
 	return u.commit(ctx, sess, u.replace(c, below))
 }
@@ -194,29 +193,29 @@ func (u *update) prefixes() []string {
 
 func (u *update) below(name string) string { return u.full + "/" + name }
 
-func (u *update) create(name string, data []byte, flags int32) *zk.CreateRequest {
-	return &zk.CreateRequest{Path: u.below(name), Data: data, Acl: u.store.options.ACL, Flags: flags}
+func (u *update) create(name string, data []byte, flags int32) *zk.Create {
+	return &zk.Create{Path: u.below(name), Data: data, ACL: u.store.acl, Flags: flags}
 }
 
 // replace adds to c that the older grant nodes go and that the record becomes
 // c.Data: in a new node for a new grant, else in the same.
 func (u *update) replace(c commit, below children) commit {
 	for _, name := range below.grants {
-		c.ops = append(c.ops, &zk.DeleteRequest{Path: u.below(name), Version: -1})
+		c.ops = append(c.ops, &zk.Delete{Path: u.below(name), Version: -1})
 	}
 	record := recordPath(u.full)
 	if u.ends {
-		c.ops = append(c.ops, &zk.SetDataRequest{Path: record, Data: c.Data, Version: c.old.stat.Version})
+		c.ops = append(c.ops, &zk.SetData{Path: record, Data: c.Data, Version: c.old.stat.Version})
 		return c
 	}
 	if c.old != nil {
-		c.ops = append(c.ops, &zk.DeleteRequest{Path: record, Version: c.old.stat.Version})
+		c.ops = append(c.ops, &zk.Delete{Path: record, Version: c.old.stat.Version})
 	}
 	// Setting it once more makes its version 1, which tells it from a record
 	// of kazoo's, and returns its Stat.
 	c.ops = append(c.ops,
-		&zk.CreateRequest{Path: record, Data: c.Data, Acl: u.store.options.ACL},
-		&zk.SetDataRequest{Path: record, Data: c.Data, Version: 0},
+		&zk.Create{Path: record, Data: c.Data, ACL: u.store.acl},
+		&zk.SetData{Path: record, Data: c.Data, Version: 0},
 	)
 	return c
 }
@@ -231,7 +230,7 @@ func (u *update) createPath(ctx context.Context, sess *session) (grant, error) {
 	}
 	missing := []string{u.full}
 	for parent := up(u.full); parent != "" && !u.isKnown(parent); parent = up(parent) {
-		_, err := sess.ask(ctx, request{operation: opExists, path: parent})
+		_, err := sess.do(ctx, zk.Exists(parent))
 		if err == nil {
 			break
 		}
@@ -242,9 +241,9 @@ func (u *update) createPath(ctx context.Context, sess *session) (grant, error) {
 	}
 	c := newCommit(nil, proposal)
 	for _, path := range slices.Backward(missing) {
-		c.ops = append(c.ops, &zk.CreateRequest{Path: path, Data: []byte{}, Acl: u.store.options.ACL})
+		c.ops = append(c.ops, &zk.Create{Path: path, Data: []byte{}, ACL: u.store.acl})
 	}
-	c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.FlagSequence))
+	c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.Sequence))
 	g, err := u.commit(ctx, sess, u.replace(c, children{}))
 	if err == nil {
 		parent := up(u.full)
@@ -269,23 +268,23 @@ func (u *update) commit(ctx context.Context, sess *session, c commit) (grant, er
 		hook()
 	}
 	c.sent = leasehold.ReadInstant()
-	r, err := sess.ask(ctx, transaction(c.ops...))
+	r, err := sess.do(ctx, zk.Multi(c.ops...))
 	received := leasehold.ReadInstant()
 	switch {
 	case err == nil:
-		stat, err := lastStat(r.results, len(c.ops))
+		stat, err := lastStat(r.Results, len(c.ops))
 		if err != nil {
 			u.unknown = append(u.unknown, c)
 			return grant{}, err
 		}
-		return u.granted(c, mark{grantOf(r.results), node{c.Data, *stat}, &tried{}}, received), nil
+		return u.granted(c, mark{grantOf(r.Results), node{c.Data, *stat}, &tried{}}, received), nil
 	case isOvertaken(err):
 		u.failures++
 		return grant{}, fmt.Errorf("%w: %w", errAgain, err)
-	case !isDefinite(err):
+	case !zk.IsRejected(err):
 		u.unknown = append(u.unknown, c)
 	}
-	return grant{}, askedAll(err, c.ops, r.results)
+	return grant{}, askedAll(err, c.ops, r.Results)
 }
 
 // granted returns the grant of a commit.
@@ -294,7 +293,7 @@ func (u *update) granted(c commit, m mark, received leasehold.Instant) grant {
 }
 
 // lastStat returns the Stat that the last operation of a transaction returned.
-func lastStat(results []zk.MultiResponse, operations int) (*zk.Stat, error) {
+func lastStat(results []zk.Result, operations int) (*zk.Stat, error) {
 	if len(results) != operations || results[operations-1].Stat == nil {
 		return nil, fmt.Errorf("the server answered a transaction of %d operations with %d results", operations, len(results))
 	}
@@ -302,9 +301,9 @@ func lastStat(results []zk.MultiResponse, operations int) (*zk.Stat, error) {
 }
 
 // grantOf returns the name of the grant node that a transaction created.
-func grantOf(results []zk.MultiResponse) string {
+func grantOf(results []zk.Result) string {
 	for _, r := range results {
-		if name := r.String[strings.LastIndexByte(r.String, '/')+1:]; nodename.IsGrant(name) {
+		if name := r.Path[strings.LastIndexByte(r.Path, '/')+1:]; nodename.IsGrant(name) {
 			return name
 		}
 	}
@@ -340,21 +339,21 @@ func (u *update) sentAs(name string) int {
 }
 
 func (sess *session) czxid(ctx context.Context, path string) (int64, error) {
-	r, err := sess.ask(ctx, request{operation: opExists, path: path})
+	r, err := sess.do(ctx, zk.Exists(path))
 	if errors.Is(err, zk.ErrNoNode) {
 		return 0, errAgain
 	}
 	if err != nil {
 		return 0, err
 	}
-	return r.stat.Czxid, nil
+	return r.Stat.Czxid, nil
 }
 
 // abandon undoes, in the background, whatever becomes of the commits whose
 // outcome nobody waits for any more.
 func (u *update) abandon(ctx context.Context) {
-	u.store.tidying.Go(func() {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+	u.store.background.Go(func() {
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 		defer cancel()
 		_, _ = retry(own, u.store, func(sess *session) (struct{}, error) { return struct{}{}, u.settle(own, sess) })
 	})
@@ -396,9 +395,9 @@ func (u *update) settle(ctx context.Context, sess *session) error {
 func (u *update) fence(ctx context.Context, sess *session) error {
 	name := newGrantPrefix()
 	path := u.below(strings.TrimSuffix(name, "-"))
-	_, err := sess.ask(ctx, transaction(
-		&zk.CreateRequest{Path: path, Data: []byte{}, Acl: u.store.options.ACL},
-		&zk.DeleteRequest{Path: path, Version: -1},
+	_, err := sess.do(ctx, zk.Multi(
+		&zk.Create{Path: path, Data: []byte{}, ACL: u.store.acl},
+		&zk.Delete{Path: path, Version: -1},
 	))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -44,5 +45,22 @@ func TestDependenciesAreListed(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) || len(want) == 0 {
 		t.Errorf("got rows for %q in docs/dependencies.md, want one for each of go.mod's %q", got, want)
+	}
+}
+
+// TestNoOtherClient: go-zookeeper is what tests and benchmarks compare with. The
+// library and the command have a client of their own.
+func TestNoOtherClient(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("go", "list", "-deps", ".", "./kazoo", "./leasetest", "./localdir", "./zookeeper", "./cmd/leasehold")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		if strings.Contains(pkg, "go-zookeeper") {
+			t.Errorf("got the dependency %s, want none of it", pkg)
+		}
 	}
 }

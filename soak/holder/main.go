@@ -12,11 +12,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-zookeeper/zk"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/soak/history"
@@ -25,20 +22,19 @@ import (
 
 func main() {
 	var (
-		run      = flag.String("run", "", "name of this process in the history")
-		holder   = flag.String("holder", "", "holder name")
-		hosts    = flag.String("hosts", "", "host:port,… of the servers, with options of a store's URL")
-		session  = flag.Duration("session", 4*time.Second, "session timeout")
-		skew     = flag.Duration("skew", 0, "MaxClockSkew, 0 for its default")
-		borrowed = flag.Bool("borrowed", false, "use a connection of the client library's own")
-		plan     = flag.String("plan", "", `leases to compete for, as in "/a,/b,/c:2" with 2 slots of /c`)
-		seed     = flag.Uint64("seed", 0, "of the plan")
+		run     = flag.String("run", "", "name of this process in the history")
+		holder  = flag.String("holder", "", "holder name")
+		hosts   = flag.String("hosts", "", "host:port,… of the servers, with options of a store's URL")
+		session = flag.Duration("session", 4*time.Second, "session timeout")
+		skew    = flag.Duration("skew", 0, "MaxClockSkew, 0 for its default")
+		plan    = flag.String("plan", "", `leases to compete for, as in "/a,/b,/c:2" with 2 slots of /c`)
+		seed    = flag.Uint64("seed", 0, "of the plan")
 	)
 	flag.Parse()
 	p := &process{run: *run, holder: *holder, out: json.NewEncoder(os.Stdout)}
 	p.log(history.Event{Kind: history.Started})
 	options := &zookeeper.Options{SessionTimeout: *session}
-	store, err := p.open(*hosts, options, *borrowed)
+	store, err := open(*hosts, options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -63,43 +59,16 @@ type process struct {
 }
 
 // open waits for the servers for as long as they take.
-func (p *process) open(hosts string, options *zookeeper.Options, borrowed bool) (*zookeeper.Store, error) {
-	if !borrowed {
-		for {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			store, err := zookeeper.Open(ctx, "zk://"+hosts, options)
-			cancel()
-			if err == nil || ctx.Err() == nil {
-				return store, err
-			}
+func open(hosts string, options *zookeeper.Options) (*zookeeper.Store, error) {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		store, err := zookeeper.Open(ctx, "zk://"+hosts, options)
+		cancel()
+		if err == nil || ctx.Err() == nil {
+			return store, err
 		}
 	}
-	ready := make(chan struct{})
-	conn, events, err := zk.Connect(strings.Split(hosts, ","), options.SessionTimeout, zk.WithLogger(silent{}), zk.WithLogInfo(false))
-	if err != nil {
-		return nil, err
-	}
-	go func() {
-		first := true
-		for e := range events {
-			if e.State != zk.StateHasSession {
-				continue
-			}
-			if first {
-				close(ready)
-				first = false
-				continue
-			}
-			p.log(history.Event{Kind: history.Session})
-		}
-	}()
-	<-ready
-	return zookeeper.New(conn, options), nil
 }
-
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}
 
 // log writes e, with the time if it has none.
 func (p *process) log(e history.Event) {

@@ -1,0 +1,124 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
+)
+
+// ErrQueued means that a context ended while a client of kazoo held its lock on
+// the lease path, or others queued for it. Nothing was written.
+var ErrQueued = errors.New("still queued behind kazoo's lock")
+
+var (
+	// errClosed is final: no attempt can change it.
+	errClosed = errors.New("the store is closed")
+
+	// errAgain means that an attempt was overtaken and is to be made anew.
+	errAgain = errors.New("overtaken")
+)
+
+// fromClient adds to an error of the client's the one of ours that it is.
+func fromClient(err error) error {
+	var (
+		unreachable *zk.UnreachableError
+		auth        *zk.AuthError
+	)
+	switch {
+	case errors.As(err, &unreachable):
+		return fmt.Errorf("%w: %w", leasehold.ErrUnreachable, err)
+	case errors.As(err, &auth):
+		return fmt.Errorf("%w: %w", leasehold.ErrPermission, err)
+	}
+	return err
+}
+
+// isOvertaken tells the errors by which the server says that what an attempt
+// had read is no longer so.
+func isOvertaken(err error) bool {
+	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) || errors.Is(err, zk.ErrBadVersion)
+}
+
+// withCause adds to err that ctx has ended, if it has.
+func withCause(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
+}
+
+// outcome returns err, as ErrOutcomeUnknown if something was sent.
+func outcome(unknown bool, err error) error {
+	if unknown {
+		return fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
+	}
+	return err
+}
+
+// A denied is a lack of permission, with what it was that was denied.
+type denied struct {
+	operation, path string
+	error
+}
+
+func (d *denied) Unwrap() error { return d.error }
+
+// asked returns err, as a denied if it is a lack of permission.
+func asked(err error, operation, path string) error {
+	if errors.Is(err, zk.ErrNoAuth) || errors.Is(err, zk.ErrAuthRequired) {
+		return &denied{operation, path, err}
+	}
+	return err
+}
+
+// askedAll is asked for a transaction.
+func askedAll(err error, ops []zk.Op, results []zk.Result) error {
+	for i, r := range results {
+		if i >= len(ops) || !errors.Is(r.Err, zk.ErrNoAuth) {
+			continue
+		}
+		switch op := ops[i].(type) {
+		case *zk.Create: // this is up to the parent, and so is the next
+			return asked(err, "create nodes below", parentOf(op.Path))
+		case *zk.Delete:
+			return asked(err, "delete nodes below", parentOf(op.Path))
+		case *zk.SetData:
+			return asked(err, "write", op.Path)
+		case *zk.Check:
+			return asked(err, "read", op.Path)
+		}
+	}
+	return err
+}
+
+func parentOf(path string) string {
+	if parent := up(path); parent != "" {
+		return parent
+	}
+	return "/"
+}
+
+// explain turns the server's errors into ours; operation and path say
+// what was refused, unless err knows it better.
+func (s *Store) explain(err error, operation, path string) error {
+	var d *denied
+	if errors.As(err, &d) {
+		operation, path = d.operation, d.path
+	}
+	switch {
+	case err == nil || errors.Is(err, leasehold.ErrPermission):
+		return err
+	case errors.Is(err, zk.ErrNoAuth):
+		return fmt.Errorf("%w: ZooKeeper refuses to %s %q for %v", leasehold.ErrPermission, operation, path, s.credentials)
+	case errors.Is(err, zk.ErrAuthRequired):
+		return fmt.Errorf("%w: ZooKeeper requires an authentication to %s %q and does not take that of %v", leasehold.ErrPermission, operation, path, s.credentials)
+	case errors.Is(err, zk.ErrInvalidACL):
+		return fmt.Errorf("%w: ZooKeeper refuses the ACL to %s %q with, for %v: %w", leasehold.ErrPermission, operation, path, s.credentials, err)
+	case zk.IsRejected(err):
+		return fmt.Errorf("%s %q: %w", operation, path, err)
+	}
+	return err
+}

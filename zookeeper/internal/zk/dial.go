@@ -1,0 +1,135 @@
+package zk
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+)
+
+// readBuffer is the most that one system call reads: a frame, or many.
+const readBuffer = 4 << 10
+
+// connect begins the session at host, or continues it there. The name is looked
+// up anew, and all of its addresses are tried. It returns ErrSessionOver if the
+// session has expired. The connection ends with ctx.
+func (s *Session) connect(ctx context.Context, host string) (*conn, error) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return nil, err
+	}
+	lookup, cancel := context.WithTimeout(ctx, s.stepTimeout())
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupHost(lookup, name)
+	if err != nil {
+		s.report(err)
+		return nil, err
+	}
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	authErrs := 0
+	for _, addr := range addrs {
+		var c *conn
+		c, err = s.dial(ctx, host, net.JoinHostPort(addr, port))
+		if err == nil || errors.Is(err, ErrSessionOver) || s.fatal() != nil || ctx.Err() != nil {
+			return c, err
+		}
+		if isAuthError(err) {
+			authErrs++
+		}
+	}
+	if authErrs == len(addrs) {
+		s.setAuthErr(host, err)
+	} else {
+		s.report(err)
+	}
+	return nil, err
+}
+
+// stepTimeout bounds each step until there is a session.
+func (s *Session) stepTimeout() time.Duration { return min(s.timeout/3, 5*time.Second) }
+
+// dial is connect to one address of host.
+func (s *Session) dial(ctx context.Context, host, addr string) (*conn, error) {
+	netConn, err := (&net.Dialer{Timeout: min(s.stepTimeout(), time.Second)}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{
+		netConn: netConn, host: host, stepTimeout: s.stepTimeout(), zxid: s.zxid, report: s.report,
+		watches: map[string]chan struct{}{},
+		release: context.AfterFunc(ctx, func() { netConn.Close() }),
+	}
+	if err := s.handshake(c); err != nil {
+		c.release()
+		c.close()
+		return nil, err
+	}
+	c.netConn.SetDeadline(time.Time{})
+	c.idleTimeout = s.timeout * 2 / 3
+	return c, nil
+}
+
+// handshake sets up TLS, the session and its user.
+func (s *Session) handshake(c *conn) error {
+	if s.config.TLS != nil {
+		if err := c.startTLS(s.config.TLS()); err != nil {
+			return s.handshakeError(c, fmt.Errorf("TLS handshake: %w", err))
+		}
+	}
+	c.reader = bufio.NewReaderSize(c.netConn, readBuffer)
+	frame, err := c.roundTrip(s.connectRequest(), maxConnectResponse)
+	if err != nil {
+		return s.handshakeError(c, err)
+	}
+	r, err := decodeConnectResponse(frame, s.id)
+	if err != nil {
+		return s.handshakeError(c, err)
+	}
+	if r.session == 0 {
+		return ErrSessionOver
+	}
+	if err := s.login(c); err != nil {
+		return err
+	}
+	s.setConnected(r)
+	return nil
+}
+
+// setConnected notes which session it is.
+func (s *Session) setConnected(r connectResponse) {
+	s.timeout, s.password = r.timeout, r.password
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = r.session
+	clear(s.authErrs)
+}
+
+// connectRequest asks for the session, or for a new one. A server that has seen
+// less than the session refuses it.
+func (s *Session) connectRequest() []byte {
+	b := make([]byte, 4, 64)
+	b = appendInt32(b, 0) // protocol version
+	b = appendInt64(b, s.zxid)
+	b = appendInt32(b, int32(s.timeout.Milliseconds()))
+	b = appendInt64(b, s.id)
+	if s.id == 0 {
+		s.password = make([]byte, 16)
+	}
+	b = appendString(b, string(s.password))
+	return endFrame(appendBool(b, false)) // no server that is read-only
+}
+
+// handshakeError says why there is no session on c: an AuthError if one side
+// does not accept the other's certificate.
+func (s *Session) handshakeError(c *conn, err error) error {
+	if why := certificateProblem(err, s.hasCertificate); why != "" {
+		return &AuthError{fmt.Sprintf("ZooKeeper at %s: %s: %v", c.host, why, err), err}
+	}
+	if isUnexpected(err) {
+		return c.describe(err)
+	}
+	return fmt.Errorf("%s, before there was a session: %w", c.host, err)
+}
