@@ -8,44 +8,24 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/background"
 )
 
 // await returns what f does. If ctx ends first, since even a local disk can
 // hang, it returns an error that matches ctx's and cause, and leaves f to
-// finish; if f succeeds then, abandoned gets its result. It is called between
-// enter and leave.
-func await[T any](ctx context.Context, s *Store, cause error, f func() (T, error), abandoned func(T)) (T, error) {
-	type result struct {
-		value T
-		err   error
+// finish; if f succeeds then, unclaimed gets its result, unless it is nil. It is
+// called between enter and leave.
+func await[T any](ctx context.Context, s *Store, cause error, f func() (T, error), unclaimed func(T)) (T, error) {
+	v, err := background.Run(ctx, &s.busy, 0, f, unclaimed)
+	if err != nil && err == ctx.Err() {
+		err = s.interrupted(ctx, cause)
 	}
-	results := make(chan result)
-	gone := make(chan struct{})
-	s.busy.Go(func() {
-		v, err := f()
-		select {
-		case results <- result{v, err}:
-		case <-gone:
-			if err == nil {
-				abandoned(v)
-			}
-		}
-	})
-	select {
-	case r := <-results:
-		return r.value, r.err
-	case <-ctx.Done():
-		close(gone)
-		var none T
-		return none, s.interrupted(ctx, cause)
-	}
+	return v, err
 }
-
-func ignore[T any](T) {}
 
 // awaitState is read, with an eye on ctx.
 func (s *Store) awaitState(ctx context.Context, path, name string) (state, error) {
-	return await(ctx, s, leasehold.ErrUnreachable, func() (state, error) { return s.read(ctx, path, name) }, ignore)
+	return await(ctx, s, leasehold.ErrUnreachable, func() (state, error) { return s.read(ctx, path, name) }, nil)
 }
 
 // awaitLock is lock, with an eye on ctx.
@@ -84,7 +64,7 @@ func (s *Store) enter(ctx context.Context, path string) (name string, err error)
 	return name, nil
 }
 
-func (s *Store) leave() { s.busy.Done() }
+func (s *Store) leave() { s.busy.Add(-1) }
 
 // closeTime is what Close has for calls and undoings under way.
 const closeTime = 3 * time.Second
@@ -100,16 +80,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	close(s.closing)
-	idle := make(chan struct{})
-	go func() {
-		s.busy.Wait()
-		close(idle)
-	}()
 	var late error
 	timer := time.NewTimer(closeTime)
 	defer timer.Stop()
 	select {
-	case <-idle:
+	case <-s.busy.Idle():
 	case <-timer.C:
 		late = fmt.Errorf("lease directory %q: something is still under way after %s", s.dir, closeTime)
 	}

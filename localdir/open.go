@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/background"
 )
 
 // Options are what Open takes beside the directory. The zero value is for one
@@ -40,7 +41,7 @@ type Store struct {
 	closed bool
 	stamp  leasehold.Stamp // of the newest commit
 
-	busy sync.WaitGroup // what Close waits for; grows from 0 only under mu, while not closed
+	busy background.Group // what Close waits for
 }
 
 var _ leasehold.Store = (*Store)(nil)

@@ -127,7 +127,7 @@ func (s *Store) change(ctx context.Context, held leasehold.Entry, write func(*lo
 	return await(ctx, s, leasehold.ErrOutcomeUnknown, func() (leasehold.Entry, error) {
 		defer l.unlock()
 		return write(l)
-	}, ignore)
+	}, nil)
 }
 
 // granted is the Private of entries that Grant and Renew returned.
@@ -161,7 +161,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	r, err := await(ctx, s, leasehold.ErrUnreachable, func() (result, error) {
 		paths, err := s.walk(ctx, prefix, name)
 		return result{paths, err}, nil
-	}, ignore)
+	}, nil)
 	return r.paths, errors.Join(r.err, err)
 }
 

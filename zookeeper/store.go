@@ -197,10 +197,17 @@ const (
 // cleanUp calls f with a context of its own. It returns when f has, or a little
 // after ctx has ended.
 func (s *Store) cleanUp(ctx context.Context, f func(own context.Context)) {
-	background.Run(ctx, &s.background, cleanUpTime, cleanUpWait, func(own context.Context) (struct{}, error) {
+	background.Run(ctx, &s.background, cleanUpWait, func() (struct{}, error) {
+		own, cancel := cleanUpContext(ctx)
+		defer cancel()
 		f(own)
 		return struct{}{}, nil
 	}, nil)
+}
+
+// cleanUpContext returns a context that does not end with ctx.
+func cleanUpContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 }
 
 // retry calls f with a connected session until it fails otherwise than by the

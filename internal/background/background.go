@@ -48,25 +48,22 @@ func (g *Group) Idle() <-chan struct{} {
 	return idle
 }
 
-// Run calls f in g and returns its result. f gets a context of its own, which
-// lasts for limit and does not end with ctx. When ctx ends first, Run waits for
-// f for grace longer and then returns ctx.Err(). When f returns after that, its
-// result goes to unclaimed, if that is not nil.
-func Run[T any](ctx context.Context, g *Group, limit, grace time.Duration, f func(own context.Context) (T, error), unclaimed func(T, error)) (T, error) {
+// Run calls f in g and returns its result. When ctx ends first, Run waits for f
+// for grace longer, and then returns ctx.Err(). If f succeeds after that,
+// unclaimed gets its value, unless it is nil.
+func Run[T any](ctx context.Context, g *Group, grace time.Duration, f func() (T, error), unclaimed func(T)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	results, left := make(chan result), make(chan struct{})
 	g.Go(func() {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-		defer cancel()
-		value, err := f(own)
+		value, err := f()
 		select {
 		case results <- result{value, err}:
 		case <-left:
-			if unclaimed != nil {
-				unclaimed(value, err)
+			if err == nil && unclaimed != nil {
+				unclaimed(value)
 			}
 		}
 	})

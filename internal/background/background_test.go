@@ -10,23 +10,24 @@ import (
 	"leasehold.example/leasehold/internal/background"
 )
 
-var errLate = errors.New("late")
-
 // Run returns what its function does, be it a little after ctx's end; else
-// ctx's error, and the result goes to unclaimed. The group is idle afterwards.
+// ctx's error, and what the function returns is unclaimed. The group is idle
+// when the function has returned.
 func TestRun(t *testing.T) {
 	t.Parallel()
+	failed := errors.New("failed")
 	for name, c := range map[string]struct {
-		takes     time.Duration // until f returns; ctx ends after 10 s, own after 15 s
+		takes     time.Duration // until f returns; ctx ends after 10 s
+		fails     error
 		want      error
 		after     time.Duration
 		unclaimed bool
 	}{
-		"at once":                    {0, errLate, 0, false},
-		"in time":                    {9 * time.Second, errLate, 9 * time.Second, false},
-		"a little after ctx's end":   {11 * time.Second, errLate, 11 * time.Second, false},
-		"later":                      {13 * time.Second, context.DeadlineExceeded, 12 * time.Second, true},
-		"only when its context ends": {time.Hour, context.DeadlineExceeded, 12 * time.Second, true},
+		"at once":                  {0, nil, nil, 0, false},
+		"in time":                  {9 * time.Second, failed, failed, 9 * time.Second, false},
+		"a little after ctx's end": {11 * time.Second, nil, nil, 11 * time.Second, false},
+		"later":                    {13 * time.Second, nil, context.DeadlineExceeded, 12 * time.Second, true},
+		"later, and in vain":       {13 * time.Second, failed, context.DeadlineExceeded, 12 * time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,24 +35,21 @@ func TestRun(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				var g background.Group
-				unclaimed := false
+				unclaimed := 0
 				begin := time.Now()
-				_, err := background.Run(ctx, &g, 15*time.Second, 2*time.Second, func(own context.Context) (int, error) {
-					select {
-					case <-time.After(c.takes):
-					case <-own.Done():
-					}
-					return 0, errLate
-				}, func(_ int, err error) { unclaimed = err == errLate })
-				if after := time.Since(begin); err != c.want || after != c.after {
-					t.Errorf("got %v after %s, want %v after %s", err, after, c.want, c.after)
+				got, err := background.Run(ctx, &g, 2*time.Second, func() (int, error) {
+					time.Sleep(c.takes)
+					return 7, c.fails
+				}, func(v int) { unclaimed = v })
+				if after := time.Since(begin); err != c.want || after != c.after || err == nil && got != 7 {
+					t.Errorf("got %d, %v after %s, want %v after %s", got, err, after, c.want, c.after)
 				}
 				<-g.Idle()
-				if total := time.Since(begin); total > 15*time.Second {
-					t.Errorf("got f's end after %s, want it after 15 s at most", total)
+				if total := time.Since(begin); total != c.takes {
+					t.Errorf("got the group idle after %s, want %s", total, c.takes)
 				}
-				if unclaimed != c.unclaimed {
-					t.Errorf("got the result unclaimed: %t, want %t", unclaimed, c.unclaimed)
+				if (unclaimed == 7) != c.unclaimed {
+					t.Errorf("got %d unclaimed, want the result there: %t", unclaimed, c.unclaimed)
 				}
 			})
 		})
