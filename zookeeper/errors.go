@@ -17,8 +17,9 @@ var (
 	// errClosed is final: no attempt can change it.
 	errClosed = errors.New("the store is closed")
 
-	// errAgain means that an attempt was overtaken and is to be made anew.
-	errAgain = errors.New("overtaken")
+	// errOvertaken means that something has changed since an attempt read it, and
+	// that it is to be made anew.
+	errOvertaken = errors.New("overtaken")
 )
 
 // fromClient adds to an error of the client's the one of ours that it is.
@@ -36,9 +37,9 @@ func fromClient(err error) error {
 	return err
 }
 
-// isOvertaken tells the errors by which the server says that what an attempt
-// had read is no longer so.
-func isOvertaken(err error) bool {
+// isStale tells the errors by which the server says that what an attempt had
+// read is no longer so.
+func isStale(err error) bool {
 	return errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) || errors.Is(err, zk.ErrBadVersion)
 }
 
@@ -50,45 +51,45 @@ func withCause(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
-// outcome returns err, as ErrOutcomeUnknown if something was sent.
-func outcome(unknown bool, err error) error {
+// unknownOutcome returns err, as ErrOutcomeUnknown if the outcome is unknown.
+func unknownOutcome(unknown bool, err error) error {
 	if unknown {
 		return fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
 	}
 	return err
 }
 
-// A denied is a lack of permission, with what it was that was denied.
-type denied struct {
+// A deniedError is a lack of permission, and says for what.
+type deniedError struct {
 	operation, path string
 	error
 }
 
-func (d *denied) Unwrap() error { return d.error }
+func (d *deniedError) Unwrap() error { return d.error }
 
-// asked returns err, as a denied if it is a lack of permission.
-func asked(err error, operation, path string) error {
+// withOperation returns err, as a deniedError if it is a lack of permission.
+func withOperation(err error, operation, path string) error {
 	if errors.Is(err, zk.ErrNoAuth) || errors.Is(err, zk.ErrAuthRequired) {
-		return &denied{operation, path, err}
+		return &deniedError{operation, path, err}
 	}
 	return err
 }
 
-// askedAll is asked for a transaction.
-func askedAll(err error, ops []zk.Op, results []zk.Result) error {
+// withFailedOp is withOperation for a transaction.
+func withFailedOp(err error, ops []zk.Op, results []zk.Result) error {
 	for i, r := range results {
 		if i >= len(ops) || !errors.Is(r.Err, zk.ErrNoAuth) {
 			continue
 		}
 		switch op := ops[i].(type) {
 		case *zk.Create: // this is up to the parent, and so is the next
-			return asked(err, "create nodes below", parentOf(op.Path))
+			return withOperation(err, "create nodes below", parentOf(op.Path))
 		case *zk.Delete:
-			return asked(err, "delete nodes below", parentOf(op.Path))
+			return withOperation(err, "delete nodes below", parentOf(op.Path))
 		case *zk.SetData:
-			return asked(err, "write", op.Path)
+			return withOperation(err, "write", op.Path)
 		case *zk.Check:
-			return asked(err, "read", op.Path)
+			return withOperation(err, "read", op.Path)
 		}
 	}
 	return err
@@ -101,10 +102,10 @@ func parentOf(path string) string {
 	return "/"
 }
 
-// explain turns the server's errors into ours; operation and path say
+// storeError turns the server's errors into ours; operation and path say
 // what was refused, unless err knows it better.
-func (s *Store) explain(err error, operation, path string) error {
-	var d *denied
+func (s *Store) storeError(err error, operation, path string) error {
+	var d *deniedError
 	if errors.As(err, &d) {
 		operation, path = d.operation, d.path
 	}

@@ -5,23 +5,98 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // Grant is three requests and one transaction if nobody queues for kazoo's lock
 // on path, four where kazoo wrote the record; see docs/protocol.md. A refusal
 // by the record as it is at first is one request.
 func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
-	u := update{store: s, path: known.Path, full: s.chroot + known.Path, decide: decide}
-	g, err := u.run(ctx)
-	return g.entry, g.replaced, unwrapRefusal(err)
+	w := exclusiveWrite{store: s, path: known.Path, full: s.nodePath(known.Path), decide: decide}
+	g, err := w.run(ctx)
+	return g.entry, g.replaced, withoutRefusal(err)
 }
 
-// unwrapRefusal gives decide's error back as it was, if it is the answer.
-func unwrapRefusal(err error) error {
+// guardAttempts is how often the guarded transaction may fail before an
+// exclusiveWrite queues.
+const guardAttempts = 2
+
+// An exclusiveWrite reads the record at a lease path, decides, and writes, while
+// no client of kazoo can: by the guarded transaction, or with kazoo's lock. It
+// takes as many attempts as it needs.
+type exclusiveWrite struct {
+	store  *Store
+	path   string // the lease path
+	full   string // with the chroot
+	decide func(old leasehold.Entry) (leasehold.Proposal, error)
+
+	// ends is set where the present grant is to end, rather than a new one to
+	// be made.
+	ends bool
+
+	known    *node         // the record, read already; nil to read it
+	holder   string        // of the newest proposal, to be shown to those who queue behind us
+	failures int           // of the guarded transaction
+	unknown  []transaction // sent, outcome not known
+}
+
+// A grant is what an exclusiveWrite has committed, and what that has replaced.
+type grant struct{ entry, replaced leasehold.Entry }
+
+// run makes attempts until one is decided. If it gives up while the outcome of a
+// transaction is unknown, the grant, should there be one, is undone in the
+// background.
+func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
+	for {
+		g, err := w.attempt(ctx)
+		switch {
+		case err == nil:
+			return g, nil
+		case isRefusal(err) && (len(w.unknown) == 0 || !errors.Is(err, errNoPath)):
+			return grant{}, err
+		case len(w.unknown) > 0 && (ctx.Err() != nil || w.isFinal(err)):
+			w.undoInBackground(ctx)
+			return grant{}, unknownOutcome(true, withCause(ctx, w.store.storeError(err, "write", w.full)))
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return grant{}, err
+		case ctx.Err() != nil:
+			return grant{}, fmt.Errorf("%w: %w", leasehold.ErrUnreachable, withCause(ctx, err))
+		case errors.Is(err, errOvertaken):
+		case w.isFinal(err):
+			return grant{}, w.store.storeError(err, "write", w.full)
+		default: // the connection was lost
+			pause(ctx)
+		}
+	}
+}
+
+// isFinal reports whether another attempt can't change err. What decide says
+// is final, and so is what the server refuses.
+func (w *exclusiveWrite) isFinal(err error) bool {
+	return isRefusal(err) || zk.IsRejected(err) || errors.Is(err, errClosed) || errors.Is(err, leasehold.ErrPermission)
+}
+
+// errNoPath comes with a refusal to grant on a path that does not exist, where a
+// transaction may arrive yet. Any other refusal comes after all transactions
+// have failed.
+var errNoPath = errors.New("there is no such path")
+
+// A refusal is an error of decide.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+func isRefusal(err error) bool {
+	var r *refusal
+	return errors.As(err, &r)
+}
+
+// withoutRefusal gives decide's error back as it was, if it is the answer.
+func withoutRefusal(err error) error {
 	var r *refusal
 	if errors.As(err, &r) && !errors.Is(err, leasehold.ErrOutcomeUnknown) {
 		return r.error
@@ -29,78 +104,87 @@ func unwrapRefusal(err error) error {
 	return err
 }
 
-// Renew is one request and one transaction. With less than the followers' lag
-// left it is a second request, or more while a client of kazoo is at work.
-func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
-	m, _ := held.Private.(mark)
-	if m.grant == "" {
-		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
-	}
-	h := holding{store: s, full: s.chroot + held.Path, mark: m}
-	_, sent, received, err := h.write(ctx, data)
+// propose calls decide on the record n.
+func (w *exclusiveWrite) propose(n *node) (leasehold.Proposal, error) {
+	p, err := w.decide(entry(w.path, n))
 	if err != nil {
-		return leasehold.Entry{}, err
+		return p, &refusal{err}
 	}
-	// By the time of the reply: a renewal that was sent in good time may have
-	// been committed late.
-	if timeLeft(held, received) < s.options.Lag {
-		if err := h.confirm(ctx); err != nil { // the record was written all the same
-			return leasehold.Entry{}, outcome(!errors.Is(err, leasehold.ErrLost), err)
+	if rec, err := kazoo.Parse(p.Data); err == nil {
+		w.holder = rec.Holder
+	}
+	return p, nil
+}
+
+// attempt does everything once, in one session.
+func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
+	var none grant
+	sess, err := w.store.session(ctx)
+	if err != nil {
+		return none, err
+	}
+	if len(w.unknown) > 0 {
+		// What was sent may be committed, and this session not have seen it.
+		if err := sess.sync(ctx, w.full); err != nil {
+			return none, err
 		}
 	}
-	return s.committed(held.Path, h.mark, sent, received), nil
-}
-
-// timeLeft returns how long the record in held still lasted at the moment at, by
-// the servers' clock, and 0 where the record can't be read.
-func timeLeft(held leasehold.Entry, at leasehold.Instant) time.Duration {
-	rec, err := kazoo.Parse(held.Data)
-	if err != nil {
-		return 0
-	}
-	stamp := held.Stamp
-	return rec.End.Sub(stamp.At.Add(stamp.Resolution)) - at.Since(stamp.Sent)
-}
-
-// Release is one request and one transaction for an Entry from Grant or Renew.
-// For one from Read it is two, or three if kazoo wrote the record.
-func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
-	m, ok := held.Private.(mark)
-	if !ok {
-		return fmt.Errorf("%w: there is no record", leasehold.ErrLost)
-	}
-	if m.grant == "" {
-		return s.releaseRead(ctx, held, m.node, data)
-	}
-	h := holding{store: s, full: s.chroot + held.Path, mark: m, ends: true}
-	_, _, _, err := h.write(ctx, data)
-	return err
-}
-
-// releaseRead ends a grant that another process made. Nothing but the record
-// tells it from a later one, and not even that if kazoo wrote both: so this is
-// a read-decide-write under the guard.
-func (s *Store) releaseRead(ctx context.Context, held leasehold.Entry, n node, data []byte) error {
-	u := update{store: s, path: held.Path, full: s.chroot + held.Path, known: &n, ends: true}
-	u.decide = func(old leasehold.Entry) (leasehold.Proposal, error) {
-		m, ok := old.Private.(mark)
-		switch {
-		case !ok || m.node.stat.Czxid != n.stat.Czxid:
-			return leasehold.Proposal{}, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
-		case m.node.stat.Version == n.stat.Version:
-			return leasehold.Proposal{Data: data}, nil
-		case len(u.unknown) > 0 && bytes.Equal(old.Data, data):
-			return leasehold.Proposal{}, errReleased
-		default:
-			return leasehold.Proposal{}, fmt.Errorf("%w: the record was written since", leasehold.ErrLost)
+	old := w.known
+	if w.known = nil; old == nil {
+		if old, err = sess.record(ctx, w.full); err != nil {
+			return none, err
 		}
 	}
-	_, err := u.run(ctx)
-	if err = unwrapRefusal(err); errors.Is(err, errReleased) {
-		return nil
+	if _, err := w.propose(old); err != nil && w.isSettledBy(old) {
+		return none, err
 	}
-	return err
+	below, err := sess.children(ctx, w.full)
+	if errors.Is(err, zk.ErrNoNode) {
+		return w.createPath(ctx, sess)
+	}
+	if err != nil {
+		return none, err
+	}
+	if name, ok := below.withPrefix(w.prefixes()); ok {
+		return w.recover(ctx, sess, name)
+	}
+	count, ok := below.created()
+	if !ok || len(below.locks) > 0 || w.failures >= guardAttempts || w.store.url.GuardOff || len(w.unknown) > 0 {
+		// To queue also counts as a child, which makes every guarded
+		// transaction fail that is still on its way.
+		return w.queue(ctx, sess)
+	}
+	// The record counts only as of now or later: one that was read before the
+	// children may have been replaced, under the same version, by a client of
+	// kazoo that has left no other trace.
+	if !below.isLatest(old) {
+		if old, err = sess.record(ctx, w.full); err != nil {
+			return none, err
+		}
+	}
+	proposal, err := w.propose(old)
+	if err != nil {
+		return none, err
+	}
+	t := newTransaction(old, proposal)
+	guard := w.below(sequenceName(t.prefix, count))
+	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()), &zk.Check{Path: guard, Version: 0})
+	if w.ends {
+		t.ops = append(t.ops, &zk.Delete{Path: guard, Version: zk.AnyVersion})
+	}
+	return w.commit(ctx, sess, w.replace(t, below))
 }
 
-// errReleased means that what was sent had been committed.
-var errReleased = errors.New("released")
+// isSettledBy reports whether a refusal by the record n can be told: not while
+// a transaction on that very record may still arrive.
+func (w *exclusiveWrite) isSettledBy(n *node) bool {
+	return !slices.ContainsFunc(w.unknown, func(t transaction) bool {
+		return sameNode(t.old, n) || n != nil && bytes.Equal(t.Data, n.data)
+	})
+}
+
+func sameNode(a, b *node) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.stat.Czxid == b.stat.Czxid
+}
+
+func (w *exclusiveWrite) below(name string) string { return w.full + "/" + name }

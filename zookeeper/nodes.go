@@ -57,38 +57,38 @@ type node struct {
 	stat zk.Stat
 }
 
-// A mark is the Private of an Entry: what a later write compares with.
-type mark struct {
-	grant string // name of the grant node; "" if the entry was only read
-	node  node
-	tried *tried // nil if the entry was only read
+// A grantState is the Private of an Entry: what a later write compares with.
+type grantState struct {
+	grantNode string // its name; "" if the entry was only read
+	record    node
+	sentData  *sentRecords // nil if the entry was only read
 }
 
-// tried is what was sent as the record of one grant since the last reply, and
-// what that reply was to: any of it may be what is there. All Entries of the
-// grant share it.
-type tried struct {
+// sentRecords are what was sent as the record of one grant since the last
+// reply, and what that reply was to: any of them may be what is there. All
+// Entries of the grant share it.
+type sentRecords struct {
 	mu   sync.Mutex
 	data [][]byte
 }
 
-func (t *tried) add(data []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, data)
+func (s *sentRecords) add(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = append(s.data, data)
 }
 
-// settle forgets what was sent before data, which has been committed.
-func (t *tried) settle(data []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = [][]byte{data}
+// keepOnly forgets what was sent before data, which has been committed.
+func (s *sentRecords) keepOnly(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = [][]byte{data}
 }
 
-func (t *tried) has(data []byte) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.ContainsFunc(t.data, func(d []byte) bool { return bytes.Equal(d, data) })
+func (s *sentRecords) has(data []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.data, func(d []byte) bool { return bytes.Equal(d, data) })
 }
 
 // children are the nodes below a lease path.
@@ -99,7 +99,7 @@ type children struct {
 	stat   *zk.Stat // of the lease path
 }
 
-func sortChildren(names []string, stat *zk.Stat) children {
+func newChildren(names []string, stat *zk.Stat) children {
 	c := children{stat: stat}
 	for _, name := range names {
 		switch _, isLock := kazoo.LockSequence(name); {
@@ -171,7 +171,7 @@ func entry(path string, n *node) leasehold.Entry {
 	e := leasehold.Entry{Path: path}
 	if n != nil {
 		e.Data, e.Token, e.Since = n.data, n.stat.Czxid, time.UnixMilli(n.stat.Ctime)
-		e.Private = mark{node: *n}
+		e.Private = grantState{record: *n}
 	}
 	return e
 }
@@ -185,13 +185,13 @@ func (s *Store) LastStamp() leasehold.Stamp {
 }
 
 // committed returns the Entry of a commit that this Store has made.
-func (s *Store) committed(path string, m mark, sent, received leasehold.Instant) leasehold.Entry {
+func (s *Store) committed(path string, state grantState, sent, received leasehold.Instant) leasehold.Entry {
 	stamp := leasehold.Stamp{
-		At: time.UnixMilli(m.node.stat.Mtime), Resolution: time.Millisecond,
+		At: time.UnixMilli(state.record.stat.Mtime), Resolution: time.Millisecond,
 		Sent: sent, Received: received,
 	}
 	s.stamp.Store(&stamp)
-	e := entry(path, &m.node)
-	e.Stamp, e.Private = stamp, m
+	e := entry(path, &state.record)
+	e.Stamp, e.Private = stamp, state
 	return e
 }

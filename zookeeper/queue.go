@@ -13,59 +13,59 @@ import (
 // queue does what kazoo's clients do: it takes their lock on the lease path,
 // and commits together with the removal of its own lock node, so that the
 // commit fails if the lock is lost.
-func (u *update) queue(ctx context.Context, sess *session) (grant, error) {
+func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error) {
 	var none grant
-	lock, err := u.lock(ctx, sess)
+	lock, err := w.createLockNode(ctx, sess)
 	if err != nil {
 		return none, err
 	}
 	for {
 		// First the children, then the record: in the other order, or both at
 		// once, the record may be older than the lock.
-		below, err := sess.children(ctx, u.full)
+		below, err := sess.children(ctx, w.full)
 		if err != nil {
-			return none, u.withdraw(ctx, sess, lock, err)
+			return none, w.withdraw(ctx, sess, lock, err)
 		}
-		if name, ok := below.withPrefix(u.prefixes()); ok {
-			g, err := u.recover(ctx, sess, name)
-			return g, u.withdraw(ctx, sess, lock, err)
+		if name, ok := below.withPrefix(w.prefixes()); ok {
+			g, err := w.recover(ctx, sess, name)
+			return g, w.withdraw(ctx, sess, lock, err)
 		}
 		ahead, ok := below.predecessor(lock)
 		if !ok {
-			return none, errAgain // the session had ended
+			return none, errOvertaken // the session had ended
 		}
-		record, err := u.recordInQueue(ctx, sess, ahead)
+		record, err := w.recordInQueue(ctx, sess, ahead)
 		if err != nil {
-			return none, u.withdraw(ctx, sess, lock, err)
+			return none, w.withdraw(ctx, sess, lock, err)
 		}
-		proposal, err := u.ask(record.node)
-		if err != nil && (ahead == "" || u.isSettledBy(record.node)) {
+		proposal, err := w.propose(record.node)
+		if err != nil && (ahead == "" || w.isSettledBy(record.node)) {
 			// Else an earlier commit of ours, whose lock node is ahead, may arrive.
-			return none, u.withdraw(ctx, sess, lock, err)
+			return none, w.withdraw(ctx, sess, lock, err)
 		}
 		if ahead == "" {
-			return u.commitQueued(ctx, sess, lock, below, newCommit(record.node, proposal))
+			return w.commitQueued(ctx, sess, lock, below, newTransaction(record.node, proposal))
 		}
-		if err := u.waitBehind(ctx, sess, ahead, record.event); err != nil {
-			return none, u.withdraw(ctx, sess, lock, err)
+		if err := w.waitBehind(ctx, sess, ahead, record.event); err != nil {
+			return none, w.withdraw(ctx, sess, lock, err)
 		}
 	}
 }
 
 // recordInQueue reads the record, with a watch if there is somebody to wait
 // for.
-func (u *update) recordInQueue(ctx context.Context, sess *session, ahead string) (watched, error) {
+func (w *exclusiveWrite) recordInQueue(ctx context.Context, sess *session, ahead string) (watched, error) {
 	if ahead != "" {
-		return sess.watchRecord(ctx, u.full)
+		return sess.watchRecord(ctx, w.full)
 	}
-	n, err := sess.record(ctx, u.full)
+	n, err := sess.record(ctx, w.full)
 	return watched{node: n}, err
 }
 
 // waitBehind returns when the contender ahead is gone, or the record may have
 // changed: if another has the lease by then, all who wait can go at once.
-func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan struct{}) error {
-	r, err := sess.do(ctx, zk.GetDataW(u.below(ahead)))
+func (w *exclusiveWrite) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan struct{}) error {
+	r, err := sess.do(ctx, zk.GetDataW(w.below(ahead)))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
@@ -84,72 +84,73 @@ func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, re
 }
 
 // commitQueued commits as the holder of kazoo's lock.
-func (u *update) commitQueued(ctx context.Context, sess *session, lock string, below children, c commit) (grant, error) {
-	c.ops = append(c.ops, &zk.Delete{Path: u.below(lock), Version: zk.AnyVersion})
-	if !u.ends {
-		c.ops = append(c.ops, u.create(c.prefix, grantData(), zk.Sequence))
+func (w *exclusiveWrite) commitQueued(ctx context.Context, sess *session, lock string, below children, t transaction) (grant, error) {
+	t.ops = append(t.ops, &zk.Delete{Path: w.below(lock), Version: zk.AnyVersion})
+	if !w.ends {
+		t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
 	}
-	g, err := u.commit(ctx, sess, u.replace(c, below))
+	g, err := w.commit(ctx, sess, w.replace(t, below))
 	if err != nil {
 		// Also when the outcome is unknown: without the lock node, what was
 		// sent can't be committed any more.
-		err = u.withdraw(ctx, sess, lock, err)
+		err = w.withdraw(ctx, sess, lock, err)
 	}
 	return g, err
 }
 
-// lock creates a lock node and returns its name.
-func (u *update) lock(ctx context.Context, sess *session) (string, error) {
-	prefix := kazoo.LockNode(randomHex(16))
-	pending := sess.Send(zk.Multi(u.create(prefix, []byte(u.holder), zk.Ephemeral|zk.Sequence)))
+// createLockNode returns the name of a new lock node.
+func (w *exclusiveWrite) createLockNode(ctx context.Context, sess *session) (string, error) {
+	node := w.createSequential(kazoo.LockNode(randomHex(16)), []byte(w.holder))
+	node.Flags |= zk.Ephemeral
+	pending := sess.Send(zk.Multi(node))
 	r, err := pending.Wait(ctx)
 	switch {
 	case err == nil:
 		return nodeName(r.Results[0].Path), nil
 	case errors.Is(err, zk.ErrNoNode):
-		return "", errAgain // the path was removed
+		return "", errOvertaken // the path was removed
 	case zk.IsRejected(err), errors.Is(err, zk.ErrNotConnected):
 	case ctx.Err() != nil && !sess.IsOver():
 		// The node may be created yet. Its session goes on if the answer comes.
-		u.store.background.Go(func() { u.removePending(ctx, sess, pending) })
+		w.store.background.Go(func() { w.removePending(ctx, sess, pending) })
 	default:
-		u.store.retire(sess)
+		w.store.retire(sess)
 	}
-	return "", asked(fromClient(err), "create nodes below", u.full)
+	return "", withOperation(fromClient(err), "create nodes below", w.full)
 }
 
-// removePending removes the lock node that pending creates; if it can't tell
-// whether it does, it ends the session.
-func (u *update) removePending(ctx context.Context, sess *session, pending *zk.Pending) {
-	own := context.WithoutCancel(ctx)
-	r, err := pending.Wait(own) // which ends with the connection
+// removePending removes the lock node that pending creates. If it does not
+// become known whether there is one, the session ends, and the node with it.
+func (w *exclusiveWrite) removePending(ctx context.Context, sess *session, pending *zk.Pending) {
+	r, err := pending.Wait(context.WithoutCancel(ctx)) // which ends with the connection
 	switch {
 	case err == nil:
-		own, cancel := context.WithTimeout(own, cleanUpTime)
+		own, cancel := cleanUpContext(ctx)
 		defer cancel()
-		u.remove(own, sess, nodeName(r.Results[0].Path))
+		w.removeLockNode(own, sess, nodeName(r.Results[0].Path))
 	case !zk.IsRejected(err):
-		u.store.retire(sess)
+		w.store.retire(sess)
 	}
 }
 
 func nodeName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // withdraw removes the lock node and returns err.
-func (u *update) withdraw(ctx context.Context, sess *session, lock string, err error) error {
-	u.store.cleanUp(ctx, func(own context.Context) { u.remove(own, sess, lock) })
+func (w *exclusiveWrite) withdraw(ctx context.Context, sess *session, lock string, err error) error {
+	w.store.cleanUp(ctx, func(own context.Context) { w.removeLockNode(own, sess, lock) })
 	return err
 }
 
-// remove deletes a lock node; if it can't, it ends the session, which does it.
-func (u *update) remove(ctx context.Context, sess *session, lock string) {
+// removeLockNode deletes a lock node. If it can't, it ends the session, and the
+// node with it.
+func (w *exclusiveWrite) removeLockNode(ctx context.Context, sess *session, lock string) {
 	for {
-		_, err := sess.do(ctx, zk.Multi(&zk.Delete{Path: u.below(lock), Version: zk.AnyVersion}))
+		_, err := sess.do(ctx, zk.Multi(&zk.Delete{Path: w.below(lock), Version: zk.AnyVersion}))
 		if err == nil || errors.Is(err, zk.ErrNoNode) || sess.IsOver() {
 			return
 		}
 		if zk.IsRejected(err) || !pause(ctx) {
-			u.store.retire(sess)
+			w.store.retire(sess)
 			return
 		}
 	}

@@ -1,7 +1,3 @@
-// Package zookeeper is the lease store on Apache ZooKeeper 3.6 or later. It
-// shares its leases with Python's kazoo (kazoo.recipe.lease).
-//
-// docs/protocol.md says what it does on the wire, and why.
 package zookeeper
 
 import (
@@ -58,7 +54,7 @@ const (
 
 // A Store keeps leases on ZooKeeper. Open makes one.
 type Store struct {
-	address
+	url         URL
 	options     Options // without TLS and Auth
 	credentials *credentials
 	acl         []zk.ACL
@@ -94,15 +90,15 @@ var _ leasehold.Store = (*Store)(nil)
 // it knows the password. A digest user is told apart only by ACLs, so a wrong password
 // shows when a node is asked for.
 func Open(ctx context.Context, url string, options *Options) (*Store, error) {
-	a, err := parseURL(url)
+	u, err := ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
 	if options == nil {
 		options = &Options{}
 	}
-	s := newStore(a, options)
-	s.credentials, err = newCredentials(options.TLS, a.tls, options.Auth)
+	s := newStore(u, options)
+	s.credentials, err = newCredentials(options.TLS, u.TLS, options.Auth)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +112,8 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	return s, nil
 }
 
-func newStore(a address, options *Options) *Store {
-	s := &Store{address: a}
-	if options != nil {
-		s.options = *options
-	}
+func newStore(u URL, options *Options) *Store {
+	s := &Store{url: u, options: *options}
 	s.options.TLS, s.options.Auth = nil, Auth{}
 	if s.options.SessionTimeout == 0 {
 		s.options.SessionTimeout = defaultTimeout
@@ -137,6 +130,9 @@ func newStore(a address, options *Options) *Store {
 	}
 	return s
 }
+
+// nodePath returns the path of the node of the lease at path.
+func (s *Store) nodePath(path string) string { return s.url.Chroot + path }
 
 // session returns a connected session. It returns ErrUnreachable when ctx ends
 // first.
@@ -174,7 +170,7 @@ func (s *Store) begin() (*session, error) {
 			s.retire(s.current)
 		}
 		s.current = &session{zk.Open(zk.Config{
-			Hosts: s.hosts, Timeout: s.options.SessionTimeout, Logger: s.options.Logger,
+			Hosts: s.url.Hosts, Timeout: s.options.SessionTimeout, Logger: s.options.Logger,
 			TLS: s.credentials.tls, Auth: s.credentials.auth,
 		})}
 	}

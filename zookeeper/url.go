@@ -16,19 +16,19 @@ const (
 	defaultPort = "2181"
 )
 
-// An address is what a store's URL says.
-type address struct {
-	hosts    []string // host:port
-	chroot   string   // "" or like "/apps/leases"
-	tls      bool
-	guardOff bool
+// A URL is what a store's URL says.
+type URL struct {
+	Hosts    []string // host:port
+	Chroot   string   // "" or like "/apps/leases"
+	TLS      bool
+	GuardOff bool // every grant takes kazoo's queue
 }
 
-// parseURL reads zk://host:port,host:port/chroot?guard=off, and zks://. Package net/url
-// takes no list of hosts.
-func parseURL(raw string) (address, error) {
-	bad := func(format string, args ...any) (address, error) {
-		return address{}, &leasehold.ArgumentError{
+// ParseURL reads a URL as Open takes it. It returns an
+// [*leasehold.ArgumentError].
+func ParseURL(raw string) (URL, error) { // package net/url takes no list of hosts
+	bad := func(format string, args ...any) (URL, error) {
+		return URL{}, &leasehold.ArgumentError{
 			Name: "store URL", Value: withoutSecrets(raw),
 			Want: fmt.Sprintf(format, args...) + "; want zk://host:port,host:port/chroot",
 		}
@@ -46,17 +46,17 @@ func parseURL(raw string) (address, error) {
 	if strings.Contains(hosts, "@") {
 		return bad("it can't have a user")
 	}
-	a := address{tls: overTLS}
+	u := URL{TLS: overTLS}
 	for host := range strings.SplitSeq(hosts, ",") {
 		hostPort, err := withPort(host)
 		if err != nil {
 			return bad("host %q %v", host, err)
 		}
-		a.hosts = append(a.hosts, hostPort)
+		u.Hosts = append(u.Hosts, hostPort)
 	}
 	if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" {
-		a.chroot = "/" + chroot
-		if err := leasehold.CheckPath(a.chroot); err != nil {
+		u.Chroot = "/" + chroot
+		if err := leasehold.CheckPath(u.Chroot); err != nil {
 			return bad("its chroot is no %v", err)
 		}
 	}
@@ -68,9 +68,9 @@ func parseURL(raw string) (address, error) {
 		if name != "guard" || len(values) != 1 || values[0] != "on" && values[0] != "off" {
 			return bad("it has the option %q, and the only one is guard=on or guard=off", name)
 		}
-		a.guardOff = values[0] == "off"
+		u.GuardOff = values[0] == "off"
 	}
-	return a, nil
+	return u, nil
 }
 
 // withoutSecrets returns raw to be shown, without what other programs' URLs have

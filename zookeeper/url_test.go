@@ -24,9 +24,9 @@ func TestURL(t *testing.T) {
 		{"zk://a?guard=on", []string{"a:2181"}, "", false},
 	}
 	for _, test := range good {
-		hosts, chroot, off, err := zookeeper.ParseURL(test.url)
-		if err != nil || !slices.Equal(hosts, test.hosts) || chroot != test.chroot || off != test.off {
-			t.Errorf("%s: got %q, %q, %v, %v", test.url, hosts, chroot, off, err)
+		u, err := zookeeper.ParseURL(test.url)
+		if err != nil || !slices.Equal(u.Hosts, test.hosts) || u.Chroot != test.chroot || u.GuardOff != test.off {
+			t.Errorf("%s: got %+v and error %v, want %+v", test.url, u, err, test)
 		}
 	}
 	hidden := map[string]string{ // what may be a password
@@ -43,7 +43,7 @@ func TestURL(t *testing.T) {
 		if shown, ok := hidden[url]; ok {
 			want = shown
 		}
-		if _, _, _, err := zookeeper.ParseURL(url); !errors.As(err, &bad) || bad.Value != want {
+		if _, err := zookeeper.ParseURL(url); !errors.As(err, &bad) || bad.Value != want {
 			t.Errorf("%q: got %v, want an *ArgumentError that names %q", url, err, want)
 		}
 	}
@@ -51,8 +51,8 @@ func TestURL(t *testing.T) {
 
 func TestURLWithTLS(t *testing.T) {
 	for url, want := range map[string]bool{"zk://a": false, "zks://a:2281,b/apps?guard=off": true, "zkss://a": false, "zks:a": false, "zks://": false} {
-		if got := zookeeper.WantsTLS(url); got != want {
-			t.Errorf("%s: got %v, want %v", url, got, want)
+		if u, err := zookeeper.ParseURL(url); u.TLS != want {
+			t.Errorf("%s: got %v and error %v, want %v", url, u.TLS, err, want)
 		}
 	}
 }
@@ -60,12 +60,12 @@ func TestURLWithTLS(t *testing.T) {
 func FuzzURL(f *testing.F) {
 	f.Add("zk://a:2182,b.example,[::1]:2183/apps/leases/?guard=off")
 	f.Fuzz(func(t *testing.T, url string) {
-		hosts, chroot, _, err := zookeeper.ParseURL(url)
+		u, err := zookeeper.ParseURL(url)
 		if err != nil {
 			return
 		}
-		if len(hosts) == 0 || chroot != "" && leasehold.CheckPath(chroot) != nil {
-			t.Errorf("%q: got hosts %q and chroot %q", url, hosts, chroot)
+		if len(u.Hosts) == 0 || u.Chroot != "" && leasehold.CheckPath(u.Chroot) != nil {
+			t.Errorf("%q: got hosts %q and chroot %q", url, u.Hosts, u.Chroot)
 		}
 	})
 }

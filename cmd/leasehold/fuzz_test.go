@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/zookeeper"
 )
 
 func FuzzStoreURL(f *testing.F) {
@@ -27,12 +27,13 @@ func FuzzStoreURL(f *testing.F) {
 			}
 			return
 		}
-		hosts, chroot := u.servers()
-		if strings.Contains(hosts, "@") {
+		_, rest, _ := strings.Cut(raw, "://")
+		if hosts, _, _ := strings.Cut(rest, "/"); strings.Contains(hosts, "@") {
 			t.Fatalf("%q: got no error, want one for what may be a password", raw)
 		}
 		// One store has one name, however its hosts are ordered and written.
-		if chroot != "" && leasehold.CheckPath(chroot) != nil {
+		servers, err := zookeeper.ParseURL(raw)
+		if err != nil {
 			return // it will be refused when it is opened
 		}
 		same := u
@@ -42,8 +43,8 @@ func FuzzStoreURL(f *testing.F) {
 				c += 'A' - 'a'
 			}
 			return c
-		}, hosts)
-		same.raw = scheme + "//" + capitals + "," + hosts + chroot
+		}, strings.Join(servers.Hosts, ","))
+		same.raw = scheme + "//" + capitals + "," + strings.Join(servers.Hosts, ",") + servers.Chroot
 		if same.identity() != u.identity() {
 			t.Fatalf("got %q for %q, and %q for %q, want the same", u.identity(), raw, same.identity(), same.raw)
 		}

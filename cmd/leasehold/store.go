@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,8 +106,8 @@ func (u storeURL) checkExists() error {
 func (u storeURL) recordPlace(path string) string {
 	dir, _, ok := u.directory()
 	if !ok {
-		_, chroot := u.servers()
-		return "ZooKeeper node " + chroot + path + "/" + kazoo.RecordName
+		servers, _ := zookeeper.ParseURL(u.raw) // it has been opened
+		return "ZooKeeper node " + servers.Chroot + path + "/" + kazoo.RecordName
 	}
 	file := filepath.Join(dir, path, kazoo.RecordName)
 	if _, err := os.Lstat(file); err != nil { // some characters are written otherwise in file names
@@ -191,25 +190,14 @@ func (u storeURL) identity() string {
 		}
 		return "dir:" + dir
 	}
-	list, chroot := u.servers()
-	hosts := strings.Split(strings.ToLower(list), ",")
+	servers, err := zookeeper.ParseURL(u.raw)
+	if err != nil {
+		return u.raw // which opens no store
+	}
+	hosts := servers.Hosts
 	for i, host := range hosts {
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			hosts[i] = net.JoinHostPort(strings.Trim(host, "[]"), "2181")
-		}
+		hosts[i] = strings.ToLower(host)
 	}
 	slices.Sort(hosts)
-	return "zk://" + strings.Join(slices.Compact(hosts), ",") + chroot
-}
-
-// servers returns the hosts and the chroot, "" or like "/apps", of a store on
-// ZooKeeper.
-func (u storeURL) servers() (hosts, chroot string) {
-	rest := strings.TrimPrefix(strings.TrimPrefix(u.raw, "zk://"), secureScheme)
-	rest, _, _ = strings.Cut(rest, "?")
-	hosts, chroot, _ = strings.Cut(rest, "/")
-	if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" {
-		chroot = "/" + chroot
-	}
-	return hosts, chroot
+	return "zk://" + strings.Join(slices.Compact(hosts), ",") + servers.Chroot
 }

@@ -5,16 +5,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
-// A holding is a grant of ours, known by its grant node.
-type holding struct {
+// Renew is one request and one transaction. With less than the followers' lag
+// left it is a second request, or more while a client of kazoo is at work.
+func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
+	state, _ := held.Private.(grantState)
+	if state.grantNode == "" {
+		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
+	}
+	h := heldGrant{store: s, full: s.nodePath(held.Path), grantState: state}
+	sent, received, err := h.write(ctx, data)
+	if err != nil {
+		return leasehold.Entry{}, err
+	}
+	// By the time of the reply: a renewal that was sent in good time may have
+	// been committed late.
+	if timeLeft(held, received) < s.options.Lag {
+		if err := h.confirm(ctx); err != nil { // the record was written all the same
+			return leasehold.Entry{}, unknownOutcome(!errors.Is(err, leasehold.ErrLost), err)
+		}
+	}
+	return s.committed(held.Path, h.grantState, sent, received), nil
+}
+
+// timeLeft returns how long the record in held still lasted at the moment at, by
+// the servers' clock, and 0 where the record can't be read.
+func timeLeft(held leasehold.Entry, at leasehold.Instant) time.Duration {
+	rec, err := kazoo.Parse(held.Data)
+	if err != nil {
+		return 0
+	}
+	stamp := held.Stamp
+	return rec.End.Sub(stamp.At.Add(stamp.Resolution)) - at.Since(stamp.Sent)
+}
+
+// A heldGrant is a grant of ours, known by its grant node.
+type heldGrant struct {
 	store *Store
 	full  string
-	mark
+	grantState
 	ends  bool     // what is written is a release
 	wrote *session // in which the last write was made
 }
@@ -26,25 +61,25 @@ type holding struct {
 //
 // A write of unknown outcome is sent again, at the version found by then, so
 // that the times returned belong to the very commit that is there.
-func (h *holding) write(ctx context.Context, data []byte) (n node, sent, received leasehold.Instant, err error) {
-	var claim zk.Op = &zk.Check{Path: h.full + "/" + h.grant, Version: -1}
+func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leasehold.Instant, err error) {
+	var claim zk.Op = &zk.Check{Path: h.full + "/" + h.grantNode, Version: zk.AnyVersion}
 	if h.ends {
-		claim = &zk.Delete{Path: h.full + "/" + h.grant, Version: -1}
+		claim = &zk.Delete{Path: h.full + "/" + h.grantNode, Version: zk.AnyVersion}
 	}
 	unknown := false
 	for {
 		sess, err := h.store.session(ctx)
 		if err != nil {
-			return n, sent, received, outcome(unknown, err)
+			return sent, received, unknownOutcome(unknown, err)
 		}
 		if unknown {
-			done, err := h.look(ctx, sess, data)
+			done, err := h.reread(ctx, sess, data)
 			if done || errors.Is(err, leasehold.ErrLost) {
-				return h.node, sent, received, err
+				return sent, received, err
 			}
 			if err != nil {
 				if ctx.Err() != nil || zk.IsRejected(err) {
-					return n, sent, received, outcome(unknown, h.store.explain(err, "read", h.full))
+					return sent, received, unknownOutcome(unknown, h.store.storeError(err, "read", h.full))
 				}
 				pause(ctx)
 				continue
@@ -53,30 +88,26 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 		if hook := h.store.beforeCommit; hook != nil {
 			hook()
 		}
-		h.tried.add(data)
+		h.sentData.add(data)
 		sent = leasehold.ReadInstant()
 		ops := []zk.Op{claim, &zk.SetData{
-			Path: recordPath(h.full), Data: data, Version: h.node.stat.Version,
+			Path: recordPath(h.full), Data: data, Version: h.record.stat.Version,
 		}}
 		r, err := sess.do(ctx, zk.Multi(ops...))
 		received = leasehold.ReadInstant()
-		var stat *zk.Stat
-		if err == nil {
-			stat, err = lastStat(r.Results, len(ops))
-		}
 		switch {
 		case err == nil:
-			h.tried.settle(data)
-			h.node, h.wrote = node{data, *stat}, sess
-			return h.node, sent, received, nil
+			h.sentData.keepOnly(data)
+			h.record, h.wrote = node{data, *r.Results[1].Stat}, sess
+			return sent, received, nil
 		case errors.Is(err, zk.ErrNoNode) && !unknown:
-			return n, sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
+			return sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
 		case zk.IsRejected(err):
-			return n, sent, received, outcome(unknown, h.store.explain(askedAll(err, ops, r.Results), "write", h.full))
+			return sent, received, unknownOutcome(unknown, h.store.storeError(withFailedOp(err, ops, r.Results), "write", h.full))
 		case ctx.Err() != nil:
-			return n, sent, received, outcome(true, withCause(ctx, err))
+			return sent, received, unknownOutcome(true, withCause(ctx, err))
 		default:
 			unknown = true
 			pause(ctx)
@@ -84,11 +115,11 @@ func (h *holding) write(ctx context.Context, data []byte) (n node, sent, receive
 	}
 }
 
-// look finds out where the grant stands after a write of unknown outcome. It
+// reread finds out where the grant stands after a write of unknown outcome. It
 // takes note of the record's version, and returns ErrLost if it is another
 // grant's. done means that the grant node is gone and the record is data: a
 // release has arrived.
-func (h *holding) look(ctx context.Context, sess *session, data []byte) (done bool, err error) {
+func (h *heldGrant) reread(ctx context.Context, sess *session, data []byte) (done bool, err error) {
 	if err := sess.sync(ctx, h.full); err != nil {
 		return false, err
 	}
@@ -100,37 +131,37 @@ func (h *holding) look(ctx context.Context, sess *session, data []byte) (done bo
 	if err != nil {
 		return false, err
 	}
-	if n == nil || n.stat.Czxid != h.node.stat.Czxid {
+	if n == nil || n.stat.Czxid != h.record.stat.Czxid {
 		return false, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
 	}
-	if !bytes.Equal(n.data, h.node.data) && !h.tried.has(n.data) {
+	if !bytes.Equal(n.data, h.record.data) && !h.sentData.has(n.data) {
 		return false, fmt.Errorf("%w: the record was overwritten", leasehold.ErrLost) // I6: it may be a newer program's
 	}
-	if _, ok := below.withPrefix([]string{h.grant}); !ok {
+	if _, ok := below.withPrefix([]string{h.grantNode}); !ok {
 		if h.ends && bytes.Equal(n.data, data) {
 			return true, nil
 		}
 		return false, fmt.Errorf("%w: it was released", leasehold.ErrLost)
 	}
-	h.node.stat = n.stat
+	h.record.stat = n.stat
 	return false, nil
 }
 
 // confirm returns once a renewal can be relied on: no client of kazoo may be at
 // work that has read the old record, on a server that lags, and will replace
 // the new one. It returns ErrLost if one has.
-func (h *holding) confirm(ctx context.Context) error {
+func (h *heldGrant) confirm(ctx context.Context) error {
 	for {
 		sess, err := h.store.session(ctx)
 		if err != nil {
 			return err
 		}
-		sure, err := h.isSure(ctx, sess)
+		safe, err := h.isSafe(ctx, sess)
 		switch {
-		case sure:
+		case safe:
 			return nil
 		case errors.Is(err, leasehold.ErrLost), zk.IsRejected(err):
-			return h.store.explain(err, "read", h.full)
+			return h.store.storeError(err, "read", h.full)
 		case ctx.Err() != nil:
 			return sess.unreachable(ctx)
 		}
@@ -138,7 +169,7 @@ func (h *holding) confirm(ctx context.Context) error {
 	}
 }
 
-func (h *holding) isSure(ctx context.Context, sess *session) (bool, error) {
+func (h *heldGrant) isSafe(ctx context.Context, sess *session) (bool, error) {
 	if sess != h.wrote {
 		if err := sess.sync(ctx, h.full); err != nil {
 			return false, err
@@ -154,14 +185,14 @@ func (h *holding) isSure(ctx context.Context, sess *session) (bool, error) {
 	if len(below.locks) > 0 { // also one from before the grant, if that came through the queue
 		return false, nil
 	}
-	if below.stat.Pzxid == h.node.stat.Czxid {
+	if below.stat.Pzxid == h.record.stat.Czxid {
 		return true, nil // nothing was created or deleted since the grant
 	}
 	n, err := sess.record(ctx, h.full)
 	if err != nil {
 		return false, err
 	}
-	if n == nil || n.stat.Czxid != h.node.stat.Czxid {
+	if n == nil || n.stat.Czxid != h.record.stat.Czxid {
 		return false, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
 	}
 	return true, nil

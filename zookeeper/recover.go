@@ -1,0 +1,105 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
+)
+
+// prefixes returns those of the grant nodes of all transactions whose outcome
+// is unknown.
+func (w *exclusiveWrite) prefixes() []string {
+	var p []string
+	for _, t := range w.unknown {
+		p = append(p, t.prefix)
+	}
+	return p
+}
+
+// sentAs returns the index of the unknown transaction that a grant node belongs
+// to.
+func (w *exclusiveWrite) sentAs(grantNode string) int {
+	return slices.IndexFunc(w.unknown, func(t transaction) bool { return strings.HasPrefix(grantNode, t.prefix) })
+}
+
+// recover finds out what became of a transaction whose reply was lost, now that
+// its grant node has been seen.
+func (w *exclusiveWrite) recover(ctx context.Context, sess *session, grantNode string) (grant, error) {
+	var none grant
+	i := w.sentAs(grantNode)
+	t := w.unknown[i]
+	r, err := sess.do(ctx, zk.Exists(w.below(grantNode)))
+	if errors.Is(err, zk.ErrNoNode) {
+		return none, errOvertaken
+	}
+	if err != nil {
+		return none, err
+	}
+	n, err := sess.record(ctx, w.full)
+	if err != nil {
+		return none, err
+	}
+	if n == nil || n.stat.Czxid != r.Stat.Czxid {
+		// It was committed and another has taken the lease over since: decide
+		// by what is there now.
+		w.unknown = slices.Delete(w.unknown, i, i+1)
+		return none, errOvertaken
+	}
+	return w.granted(t, grantState{grantNode, *n, &sentRecords{}}, leasehold.ReadInstant()), nil
+}
+
+// undoInBackground undoes whatever becomes of the transactions whose outcome
+// nobody waits for any more.
+func (w *exclusiveWrite) undoInBackground(ctx context.Context) {
+	w.store.background.Go(func() {
+		own, cancel := cleanUpContext(ctx)
+		defer cancel()
+		_, _ = retry(own, w.store, func(sess *session) (struct{}, error) { return struct{}{}, w.undo(own, sess) })
+	})
+}
+
+// undo makes sure that no transaction of unknown outcome arrives any more, and
+// undoes the one that did.
+func (w *exclusiveWrite) undo(ctx context.Context, sess *session) error {
+	if w.ends {
+		return nil // what was to end may as well
+	}
+	if err := w.fence(ctx, sess); err != nil {
+		return err
+	}
+	below, err := sess.children(ctx, w.full)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	name, ok := below.withPrefix(w.prefixes())
+	if !ok {
+		return nil
+	}
+	data := w.unknown[w.sentAs(name)].Undo
+	g, err := w.recover(ctx, sess, name)
+	if errors.Is(err, errOvertaken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return w.store.Release(ctx, g.entry, data)
+}
+
+// fence changes the count of children, which makes guarded transactions fail
+// that are still on their way.
+func (w *exclusiveWrite) fence(ctx context.Context, sess *session) error {
+	path := w.below(strings.TrimSuffix(newGrantPrefix(), "-"))
+	_, err := sess.do(ctx, zk.Multi(w.create(path, []byte{}), &zk.Delete{Path: path, Version: zk.AnyVersion}))
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/nodename"
+	"leasehold.example/leasehold/zookeeper/internal/zk"
+)
+
+// A transaction makes or ends a grant.
+type transaction struct {
+	leasehold.Proposal
+	prefix string // of the grant node
+	ops    []zk.Op
+	old    *node // the record that it replaces
+	sent   leasehold.Instant
+}
+
+func newTransaction(old *node, p leasehold.Proposal) transaction {
+	return transaction{Proposal: p, prefix: newGrantPrefix(), old: old}
+}
+
+func (w *exclusiveWrite) create(path string, data []byte) *zk.Create {
+	return &zk.Create{Path: path, Data: data, ACL: w.store.acl}
+}
+
+// createSequential creates a node below the lease path, whose name the server
+// completes.
+func (w *exclusiveWrite) createSequential(name string, data []byte) *zk.Create {
+	c := w.create(w.below(name), data)
+	c.Flags = zk.Sequence
+	return c
+}
+
+// replace adds to t that the older grant nodes go and that the record becomes
+// t.Data: in a new node for a new grant, else in the same. The last operation
+// sets the record.
+func (w *exclusiveWrite) replace(t transaction, below children) transaction {
+	for _, name := range below.grants {
+		t.ops = append(t.ops, &zk.Delete{Path: w.below(name), Version: zk.AnyVersion})
+	}
+	record := recordPath(w.full)
+	if w.ends {
+		t.ops = append(t.ops, &zk.SetData{Path: record, Data: t.Data, Version: t.old.stat.Version})
+		return t
+	}
+	if t.old != nil {
+		t.ops = append(t.ops, &zk.Delete{Path: record, Version: t.old.stat.Version})
+	}
+	// Setting it once more makes its version 1, which tells it from a record
+	// of kazoo's, and returns its Stat.
+	t.ops = append(t.ops, w.create(record, t.Data), &zk.SetData{Path: record, Data: t.Data, Version: 0})
+	return t
+}
+
+// createPath grants on a path that does not exist, where there can be no lock
+// of kazoo's, by creating it along with its missing parents.
+func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, error) {
+	var none grant
+	proposal, err := w.propose(nil)
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", errNoPath, err)
+	}
+	missing := []string{w.full}
+	for parent := up(w.full); parent != "" && !w.existed(parent); parent = up(parent) {
+		_, err := sess.do(ctx, zk.Exists(parent))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, zk.ErrNoNode) {
+			return none, err
+		}
+		missing = append(missing, parent)
+	}
+	t := newTransaction(nil, proposal)
+	for _, path := range slices.Backward(missing) {
+		t.ops = append(t.ops, w.create(path, []byte{}))
+	}
+	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
+	g, err := w.commit(ctx, sess, w.replace(t, children{}))
+	if err == nil {
+		parent := up(w.full)
+		w.store.parent.Store(&parent)
+	}
+	return g, err
+}
+
+// existed reports whether path was there when a lease was last granted below
+// it. If it is not any more the transaction fails, and the next attempt asks.
+// This saves a request for each further lease below the same parent (DESIGN's
+// row "grant on a path that does not exist").
+func (w *exclusiveWrite) existed(path string) bool {
+	known := w.store.parent.Load()
+	return known != nil && *known == path && w.failures == 0
+}
+
+// up returns the path above path, "" for the root.
+func up(path string) string { return path[:strings.LastIndexByte(path, '/')] }
+
+// commit sends t. If an error leaves its outcome open, t is kept in w.unknown.
+func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transaction) (grant, error) {
+	if hook := w.store.beforeCommit; hook != nil {
+		hook()
+	}
+	t.sent = leasehold.ReadInstant()
+	r, err := sess.do(ctx, zk.Multi(t.ops...))
+	received := leasehold.ReadInstant()
+	switch {
+	case err == nil:
+		stat := r.Results[len(r.Results)-1].Stat
+		return w.granted(t, grantState{grantNodeOf(r.Results), node{t.Data, *stat}, &sentRecords{}}, received), nil
+	case isStale(err):
+		w.failures++
+		return grant{}, fmt.Errorf("%w: %w", errOvertaken, err)
+	case !zk.IsRejected(err):
+		w.unknown = append(w.unknown, t)
+	}
+	return grant{}, withFailedOp(err, t.ops, r.Results)
+}
+
+// granted returns the grant of a transaction.
+func (w *exclusiveWrite) granted(t transaction, state grantState, received leasehold.Instant) grant {
+	return grant{w.store.committed(w.path, state, t.sent, received), entry(w.path, t.old)}
+}
+
+// grantNodeOf returns the name of the grant node that a transaction created.
+func grantNodeOf(results []zk.Result) string {
+	for _, r := range results {
+		if name := nodeName(r.Path); nodename.IsGrant(name) {
+			return name
+		}
+	}
+	return ""
+}
