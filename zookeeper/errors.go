@@ -17,8 +17,8 @@ var (
 	// errClosed is final: no attempt can change it.
 	errClosed = errors.New("the store is closed")
 
-	// errOvertaken means that something has changed since an attempt read it, and
-	// that it is to be made anew.
+	// errOvertaken means that something has changed since the attempt read it.
+	// Another attempt is to be made.
 	errOvertaken = errors.New("overtaken")
 )
 

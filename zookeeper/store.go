@@ -37,12 +37,11 @@ type Options struct {
 
 	// Lag is by how much a follower may trail the leader: syncLimit ×
 	// tickTime of the servers' configuration, if that is more than 10 s. A
-	// renewal that is sent with less than this left until the lease's end
-	// takes a second look for a client of kazoo that is taking the lease
-	// over. 0 means 10 s.
+	// renewal that is answered with less than this left until the lease's
+	// end checks whether a client of kazoo is taking the lease over. 0 means 10 s.
 	Lag time.Duration
 
-	// Logger is told of connections made and lost, at level Debug.
+	// Logger gets a line for each connection made or lost, at level Debug.
 	Logger *slog.Logger
 }
 

@@ -12,7 +12,7 @@ import (
 	"leasehold.example/leasehold/kazoo"
 )
 
-// Bare is a session of the client library that Leasehold uses, for requests
+// Bare is a session of go-zookeeper, the client in wide use, for requests
 // that are timed as the floor below it, and for what readies a lease path.
 type Bare struct {
 	Conn *zk.Conn

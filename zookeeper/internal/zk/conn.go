@@ -20,11 +20,11 @@ type conn struct {
 	reader      *bufio.Reader
 	stepTimeout time.Duration // bound on each step until readLoop
 	idleTimeout time.Duration // and since: for the server to send, and to take, something
-	report      func(error)   // is told of errors, and by nil of the first answer
+	report      func(error)   // gets errors, and nil for the first answer
 	release     func() bool   // to be called when the connection has ended
 
 	// of readLoop
-	zxid     int64 // the newest transaction that an answer has told of
+	zxid     int64 // the newest transaction that an answer names
 	answered bool
 
 	mu       sync.Mutex

@@ -20,7 +20,7 @@ type Config struct {
 	Timeout time.Duration      // of the session, proposed to the server
 	TLS     func() *tls.Config // returns a new copy; nil for no TLS
 	Auth    Auth
-	Logger  *slog.Logger // is told of connections, at level Debug
+	Logger  *slog.Logger // gets a line for each connection, at level Debug
 }
 
 // A Session is one ZooKeeper session. All that it reads is in one order, and no
