@@ -8,6 +8,7 @@ import (
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/kazootest"
 	"leasehold.example/leasehold/internal/zktest"
+	"leasehold.example/leasehold/zookeeper"
 )
 
 // The costs of DESIGN.md, section 4, by the server's own counters.
@@ -87,6 +88,10 @@ func TestCosts(t *testing.T) {
 		}
 	}
 	cost("deny on 10 slots", 10, 0, denied(slots(b, 10)))
+	if err := client(s, "c").ReleaseSlots(t.Context(), "/jobs/slots", 10); err != nil {
+		t.Fatal(err)
+	}
+	cost("grant of one of 10 slots", 10+2, 1, slots(b, 10))
 	cost("status", 1, 0, func() error {
 		_, err := a.Status(t.Context(), "/jobs/python")
 		return err
@@ -109,5 +114,72 @@ func TestCostOfQueueing(t *testing.T) {
 	}
 	if got := after.Zxid - before.Zxid; got != 2 {
 		t.Errorf("got %d transactions, want 2", got)
+	}
+}
+
+// Two round trips lie between a release and the next waiter's grant: what is
+// read is asked for together, and is all that the transaction needs.
+func TestCostOfHandover(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	proxy := zktest.NewProxy(t, server.Addr())
+	options := &zookeeper.Options{SessionTimeout: time.Minute} // no pings meanwhile
+	holder, waiter := openWith(t, server.Addr(), options), openWith(t, proxy.Addr(), options)
+	create(t, conn, "/jobs", "")
+	lease := acquire(t, holder, "host-a", "/jobs/x")
+
+	waited := make(chan error, 1)
+	before := server.Counters(t)
+	go func() {
+		_, err := client(waiter, "host-b").Acquire(t.Context(), "/jobs/x", time.Minute)
+		waited <- err
+	}()
+	awaitPackets(t, server, before.Packets+2)
+	before = server.Counters(t)
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Fatal(err)
+	}
+	after := server.Counters(t)
+	if got := after.Packets - before.Packets; got != 1+3 {
+		t.Errorf("got %d requests for a release and the next grant, want 1 and 3", got)
+	}
+	if got := after.Zxid - before.Zxid; got != 2 {
+		t.Errorf("got %d transactions, want 2", got)
+	}
+
+	// Without an answer to the first, the second is sent all the same.
+	before = server.Counters(t)
+	proxy.Mute(true)
+	type seen struct {
+		entry leasehold.Entry
+		err   error
+	}
+	watched := make(chan seen, 1)
+	go func() {
+		e, _, err := waiter.Watch(t.Context(), "/jobs/x")
+		watched <- seen{e, err}
+	}()
+	awaitPackets(t, server, before.Packets+2)
+	proxy.Mute(false)
+	if w := <-watched; w.err != nil || w.entry.Data == nil {
+		t.Fatalf("Watch: got %+v, want the record", w)
+	}
+}
+
+// awaitPackets returns once the server has received want packets.
+func awaitPackets(t *testing.T, server *zktest.Server, want int64) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		got := server.Counters(t).Packets
+		if got >= want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %d packets, want %d", got, want)
+		}
 	}
 }

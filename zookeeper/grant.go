@@ -17,6 +17,7 @@ import (
 // by the record as it is at first is one request.
 func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
 	w := exclusiveWrite{store: s, path: known.Path, full: s.nodePath(known.Path), decide: decide}
+	w.known, _ = known.Private.(readState)
 	g, err := w.run(ctx)
 	return g.entry, g.replaced, withoutRefusal(err)
 }
@@ -38,7 +39,7 @@ type exclusiveWrite struct {
 	// be made.
 	ends bool
 
-	known    *node         // the record, read already; nil to read it
+	known    readState     // what the first attempt can begin with
 	holder   string        // of the newest proposal, to be shown to those who queue behind us
 	failures int           // of the guarded transaction
 	unknown  []transaction // sent, outcome not known
@@ -106,7 +107,7 @@ func withoutRefusal(err error) error {
 
 // propose calls decide on the record n.
 func (w *exclusiveWrite) propose(n *node) (leasehold.Proposal, error) {
-	p, err := w.decide(entry(w.path, n))
+	p, err := w.decide(readState{record: n}.entry(w.path))
 	if err != nil {
 		return p, &refusal{err}
 	}
@@ -129,21 +130,28 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 			return none, err
 		}
 	}
-	old := w.known
-	if w.known = nil; old == nil {
-		if old, err = sess.record(ctx, w.full); err != nil {
+	seen := w.known
+	w.known = readState{}
+	if seen.session != sess { // a server may show this session what is older
+		seen = readState{session: sess}
+		if seen.record, err = sess.record(ctx, w.full); err != nil {
 			return none, err
 		}
 	}
+	old := seen.record
 	if _, err := w.propose(old); err != nil && w.isSettledBy(old) {
 		return none, err
 	}
-	below, err := sess.children(ctx, w.full)
-	if errors.Is(err, zk.ErrNoNode) {
-		return w.createPath(ctx, sess)
-	}
-	if err != nil {
-		return none, err
+	below, latest := seen.below, true
+	if below == nil {
+		listed, err := sess.children(ctx, w.full)
+		if errors.Is(err, zk.ErrNoNode) {
+			return w.createPath(ctx, sess)
+		}
+		if err != nil {
+			return none, err
+		}
+		below, latest = &listed, listed.isLatest(old)
 	}
 	if name, ok := below.withPrefix(w.prefixes()); ok {
 		return w.recover(ctx, sess, name)
@@ -157,7 +165,7 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	// The record counts only as of now or later: one that was read before the
 	// children may have been replaced, under the same version, by a client of
 	// kazoo that has left no other trace.
-	if !below.isLatest(old) {
+	if !latest {
 		if old, err = sess.record(ctx, w.full); err != nil {
 			return none, err
 		}
@@ -172,7 +180,7 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	if w.ends {
 		t.ops = append(t.ops, &zk.Delete{Path: guard, Version: zk.AnyVersion})
 	}
-	return w.commit(ctx, sess, w.replace(t, below))
+	return w.commit(ctx, sess, w.replace(t, *below))
 }
 
 // isSettledBy reports whether a refusal by the record n can be told: not while

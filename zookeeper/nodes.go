@@ -57,11 +57,20 @@ type node struct {
 	stat zk.Stat
 }
 
-// A grantState is the Private of an Entry: what a later write compares with.
+// A readState is the Private of an Entry that was read: what an attempt can
+// begin with in the same session.
+type readState struct {
+	session *session
+	record  *node     // nil for none
+	below   *children // of the lease path, read before the record; nil if not read
+}
+
+// A grantState is the Private of an Entry of a grant: what a later write
+// compares with.
 type grantState struct {
-	grantNode string // its name; "" if the entry was only read
+	grantNode string // its name
 	record    node
-	sentData  *sentRecords // nil if the entry was only read
+	sentData  *sentRecords
 }
 
 // sentRecords are what was sent as the record of one grant since the last
@@ -171,8 +180,13 @@ func entry(path string, n *node) leasehold.Entry {
 	e := leasehold.Entry{Path: path}
 	if n != nil {
 		e.Data, e.Token, e.Since = n.data, n.stat.Czxid, time.UnixMilli(n.stat.Ctime)
-		e.Private = grantState{record: *n}
 	}
+	return e
+}
+
+func (r readState) entry(path string) leasehold.Entry {
+	e := entry(path, r.record)
+	e.Private = r
 	return e
 }
 

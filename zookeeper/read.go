@@ -11,11 +11,14 @@ import (
 
 // Read is one request.
 func (s *Store) Read(ctx context.Context, path string) (leasehold.Entry, error) {
-	n, err := retry(ctx, s, func(sess *session) (*node, error) { return sess.record(ctx, s.nodePath(path)) })
+	seen, err := retry(ctx, s, func(sess *session) (readState, error) {
+		n, err := sess.record(ctx, s.nodePath(path))
+		return readState{session: sess, record: n}, err
+	})
 	if err != nil {
 		return leasehold.Entry{}, s.storeError(err, "read", s.nodePath(path))
 	}
-	return entry(path, n), nil
+	return seen.entry(path), nil
 }
 
 // record reads the record's node below path; nil if there is none.
@@ -64,11 +67,26 @@ func (sess *session) watchRecord(ctx context.Context, path string) (watched, err
 	}
 }
 
-// Watch is one request, two where there is no record.
+// Watch is two requests that are sent together, so that a Grant which begins
+// with what they return needs no other before its transaction. Where there is
+// no record it is a third.
 func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
-	w, err := retry(ctx, s, func(sess *session) (watched, error) { return sess.watchRecord(ctx, s.nodePath(path)) })
+	full := s.nodePath(path)
+	var seen readState
+	w, err := retry(ctx, s, func(sess *session) (watched, error) {
+		// The children are read first, as an attempt has to (see attempt): a
+		// session's requests are answered in their order.
+		listing := sess.Send(zk.GetChildren(full))
+		w, err := sess.watchRecord(ctx, full)
+		seen = readState{session: sess, record: w.node}
+		if r, listErr := listing.Wait(ctx); listErr == nil {
+			below := newChildren(r.Children, r.Stat)
+			seen.below = &below
+		}
+		return w, err
+	})
 	if err != nil {
-		return leasehold.Entry{}, nil, s.storeError(err, "read", s.nodePath(path))
+		return leasehold.Entry{}, nil, s.storeError(err, "read", full)
 	}
 	changed := make(chan struct{})
 	go func() {
@@ -78,7 +96,7 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 		case <-ctx.Done():
 		}
 	}()
-	return entry(path, w.node), changed, nil
+	return seen.entry(path), changed, nil
 }
 
 // OpenToAll reports whether everybody whom the servers let in can create and

@@ -12,29 +12,30 @@ import (
 // Release is one request and one transaction for an Entry from Grant or Renew.
 // For one from Read it is two, or three if kazoo wrote the record.
 func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
-	state, ok := held.Private.(grantState)
-	if !ok {
-		return fmt.Errorf("%w: there is no record", leasehold.ErrLost)
+	switch state := held.Private.(type) {
+	case grantState:
+		h := heldGrant{store: s, full: s.nodePath(held.Path), grantState: state, ends: true}
+		_, _, err := h.write(ctx, data)
+		return err
+	case readState:
+		if state.record != nil {
+			return s.releaseRead(ctx, held.Path, state, data)
+		}
 	}
-	if state.grantNode == "" {
-		return s.releaseRead(ctx, held, state.record, data)
-	}
-	h := heldGrant{store: s, full: s.nodePath(held.Path), grantState: state, ends: true}
-	_, _, err := h.write(ctx, data)
-	return err
+	return fmt.Errorf("%w: there is no record", leasehold.ErrLost)
 }
 
 // releaseRead ends a grant that another process made. Nothing but the record
 // tells it from a later one, and not even that if kazoo wrote both: so this is
 // an exclusiveWrite.
-func (s *Store) releaseRead(ctx context.Context, held leasehold.Entry, known node, data []byte) error {
-	w := exclusiveWrite{store: s, path: held.Path, full: s.nodePath(held.Path), known: &known, ends: true}
+func (s *Store) releaseRead(ctx context.Context, path string, known readState, data []byte) error {
+	w := exclusiveWrite{store: s, path: path, full: s.nodePath(path), known: known, ends: true}
 	w.decide = func(old leasehold.Entry) (leasehold.Proposal, error) {
-		state, ok := old.Private.(grantState)
+		there := old.Private.(readState).record
 		switch {
-		case !ok || state.record.stat.Czxid != known.stat.Czxid:
+		case there == nil || there.stat.Czxid != known.record.stat.Czxid:
 			return leasehold.Proposal{}, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
-		case state.record.stat.Version == known.stat.Version:
+		case there.stat.Version == known.record.stat.Version:
 			return leasehold.Proposal{Data: data}, nil
 		case len(w.unknown) > 0 && bytes.Equal(old.Data, data):
 			return leasehold.Proposal{}, errReleased

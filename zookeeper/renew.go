@@ -15,8 +15,8 @@ import (
 // Renew is one request and one transaction. With less than the followers' lag
 // left it is a second request, or more while a client of kazoo is at work.
 func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
-	state, _ := held.Private.(grantState)
-	if state.grantNode == "" {
+	state, ok := held.Private.(grantState)
+	if !ok {
 		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
 	}
 	h := heldGrant{store: s, full: s.nodePath(held.Path), grantState: state}
