@@ -1,7 +1,6 @@
 package soak_test
 
 import (
-	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -15,43 +14,39 @@ import (
 	"leasehold.example/leasehold/soak/history"
 )
 
-// python is Debian's own: another one on the PATH would not see python3-kazoo.
-const python = "/usr/bin/python3"
-
-// A chronicle gathers what all processes of a run log. It is safe for
+// An eventLog gathers what all processes of a run log. It is safe for
 // concurrent use.
-type chronicle struct {
+type eventLog struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	events  []history.Event
-	errs    []error
 }
 
-func newChronicle() *chronicle {
-	c := &chronicle{}
+func newEventLog() *eventLog {
+	c := &eventLog{}
 	c.changed = sync.NewCond(&c.mu)
 	return c
 }
 
-func (c *chronicle) add(e history.Event) {
+func (c *eventLog) add(e history.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.events = append(c.events, e)
 	c.changed.Broadcast()
 }
 
-// note adds an Event of the test itself, now.
-func (c *chronicle) note(e history.Event) { c.add(history.Stamp(e)) }
+// addNow adds an Event of the test itself.
+func (c *eventLog) addNow(e history.Event) { c.add(history.Stamp(e)) }
 
 // all returns the Events so far.
-func (c *chronicle) all() []history.Event {
+func (c *eventLog) all() []history.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.events)
 }
 
 // from returns the Events from number i on, and moves i behind them.
-func (c *chronicle) from(i *int) []history.Event {
+func (c *eventLog) from(i *int) []history.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	events := c.events[*i:]
@@ -59,19 +54,19 @@ func (c *chronicle) from(i *int) []history.Event {
 	return events
 }
 
-// patience bounds every wait for a process.
-const patience = 30 * time.Second
+// waitLimit bounds every wait for a process.
+const waitLimit = 30 * time.Second
 
-// await returns the first Event that matches, once it is there.
-func (c *chronicle) await(t *testing.T, what string, match func(history.Event) bool) history.Event {
+// await waits for an Event that matches, and returns the first one.
+func (c *eventLog) await(t *testing.T, what string, match func(history.Event) bool) history.Event {
 	t.Helper()
-	late := time.AfterFunc(patience, func() {
+	late := time.AfterFunc(waitLimit, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.changed.Broadcast()
 	})
 	defer late.Stop()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := 0; ; {
@@ -84,7 +79,7 @@ func (c *chronicle) await(t *testing.T, what string, match func(history.Event) b
 			for _, e := range c.events[max(0, len(c.events)-20):] {
 				t.Log(e)
 			}
-			t.Fatalf("no %s in %s", what, patience)
+			t.Fatalf("no %s in %s", what, waitLimit)
 		}
 		c.changed.Wait()
 	}
@@ -92,18 +87,18 @@ func (c *chronicle) await(t *testing.T, what string, match func(history.Event) b
 
 // A process is a holder that runs.
 type process struct {
-	run       string
-	chronicle *chronicle
-	proc      *child.Process
-	stdin     io.WriteCloser
-	stderr    *os.File
-	read      chan struct{} // closed when all that it logged is in the chronicle
+	run    string
+	log    *eventLog
+	proc   *child.Process
+	stdin  io.WriteCloser
+	stderr *os.File
+	read   chan struct{} // closed when all that it logged is in the log
 }
 
 // start starts cmd as the holder of that run.
-func (c *chronicle) start(t *testing.T, run string, cmd *exec.Cmd) *process {
+func (c *eventLog) start(t *testing.T, run string, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{run: run, chronicle: c, read: make(chan struct{})}
+	p := &process{run: run, log: c, read: make(chan struct{})}
 	out, stdout, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,9 +118,7 @@ func (c *chronicle) start(t *testing.T, run string, cmd *exec.Cmd) *process {
 		defer close(p.read)
 		defer out.Close()
 		if err := history.Read(out, c.add); err != nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.errs = append(c.errs, err)
+			t.Errorf("read what %s logs: %v", run, err)
 		}
 	}()
 	t.Cleanup(func() {
@@ -144,29 +137,17 @@ func (p *process) kill() {
 	select {
 	case <-p.proc.Done():
 	default:
-		p.chronicle.note(history.Event{Kind: history.Ended, Run: p.run})
+		p.log.addNow(history.Event{Kind: history.Ended, Run: p.run})
 		p.proc.Kill()
 	}
 	<-p.read
 }
 
-// tell gives a holder without a plan something to do. It doesn't wait.
-func (p *process) tell(t *testing.T, command any) {
+// result returns what the n-th call of that kind came to, from 1.
+func (p *process) result(t *testing.T, op string, n int) history.Event {
 	t.Helper()
-	line, err := json.Marshal(command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.stdin.Write(append(line, '\n')); err != nil {
-		t.Fatalf("tell %s: %v", p.run, err)
-	}
-}
-
-// answer returns what the n-th call of that kind came to, from 1.
-func (p *process) answer(t *testing.T, op string, n int) history.Event {
-	t.Helper()
-	return p.chronicle.await(t, "answer of "+p.run+" to "+op, func(e history.Event) bool {
-		if e.Run != p.run || e.Kind != history.Answer || e.Op != op {
+	return p.log.await(t, "result of "+p.run+"'s "+op, func(e history.Event) bool {
+		if e.Run != p.run || e.Kind != history.Result || e.Op != op {
 			return false
 		}
 		n--
@@ -177,9 +158,6 @@ func (p *process) answer(t *testing.T, op string, n int) history.Event {
 // kazooScript returns the path of the kazoo holder.
 func kazooScript(t *testing.T) string {
 	t.Helper()
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("%v; apt-get install python3-kazoo", err)
-	}
 	script, err := filepath.Abs("kazoo_holder.py")
 	if err != nil {
 		t.Fatal(err)
@@ -187,14 +165,12 @@ func kazooScript(t *testing.T) string {
 	return script
 }
 
-// goBuild builds the holder of the module in dir.
-func goBuild(t *testing.T, dir string) string {
+// python returns an interpreter that has kazoo.
+func python(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "holder")
-	cmd := exec.Command("go", "build", "-o", binary, "./soak/holder")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the holder in %s: %v\n%s", dir, err, out)
+	const path = "/usr/bin/python3"
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v; apt-get install python3-kazoo", err)
 	}
-	return binary
+	return path
 }

@@ -1,9 +1,11 @@
 package soak_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,26 +16,25 @@ import (
 	"leasehold.example/leasehold/soak/txnlog"
 )
 
-// A scene is one course of events on a path of its own.
-type scene struct {
+// A scenario is a course of events on a path of its own.
+type scenario struct {
 	*testing.T
-	binary string
-	hosts  string
-	dirs   []string // of the servers' logs
-	points string   // directory that the points look into
-	path   string
-	lag    *lagging
-	skew   time.Duration
-	log    *chronicle
+	binary  string
+	hosts   string
+	dirs    []string // of the servers' logs
+	points  string   // directory of the files that points.Stop waits for
+	path    string
+	lagging *laggingEnsemble
+	skew    time.Duration
+	log     *eventLog
 }
 
-// run plays the scene and checks its history.
-func (s *scene) run(play func(*scene)) []history.Violation {
+// check runs the scenario and checks its history.
+func (s *scenario) check(run func(*scenario)) []history.Violation {
 	s.Helper()
-	s.path = "/" + strings.ReplaceAll(s.Name(), "/", "-")
-	s.path = strings.ReplaceAll(s.path, "_", "-")
-	s.log = newChronicle()
-	play(s)
+	s.path = "/" + strings.NewReplacer("/", "-", "_", "-").Replace(s.Name())
+	s.log = newEventLog()
+	run(s)
 	h := s.history()
 	got := history.Check(h)
 	if s.Failed() {
@@ -42,7 +43,7 @@ func (s *scene) run(play func(*scene)) []history.Violation {
 	return got
 }
 
-func (s *scene) history() history.History {
+func (s *scenario) history() history.History {
 	s.Helper()
 	logs := txnlog.NewCollector(s.dirs...)
 	if err := logs.Poll(); err != nil {
@@ -65,30 +66,37 @@ type command struct {
 	Within   time.Duration `json:"within"`
 }
 
-// ask tells a holder to do something about the scene's lease.
-func (s *scene) ask(p *process, op string, d time.Duration) {
+// tell has a holder without a plan do something with the scenario's lease. It
+// doesn't wait.
+func (s *scenario) tell(p *process, op string, d time.Duration) {
 	s.Helper()
-	p.tell(s.T, command{Op: op, Path: s.path, Duration: d, Within: 20 * time.Second})
+	line, err := json.Marshal(command{Op: op, Path: s.path, Duration: d, Within: waitLimit})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if _, err := p.stdin.Write(append(line, '\n')); err != nil {
+		s.Fatalf("tell %s: %v", p.run, err)
+	}
 }
 
 // golang starts a holder of ours. It has a session once this returns. env is
 // its own points or clock.
-func (s *scene) golang(name string, env []string, flags ...string) *process {
+func (s *scenario) golang(name string, env []string, flags ...string) *process {
 	s.Helper()
 	cmd := exec.Command(s.binary, append([]string{"-run", name, "-holder", name, "-hosts", s.hosts}, flags...)...)
 	cmd.Env = append(os.Environ(), env...)
-	return s.begin(name, cmd)
+	return s.start(name, cmd)
 }
 
 // kazoo starts a holder of kazoo's at hosts.
-func (s *scene) kazoo(name, hosts string, env []string, flags ...string) *process {
+func (s *scenario) kazoo(name, hosts string, env []string, flags ...string) *process {
 	s.Helper()
-	cmd := exec.Command(python, append([]string{"-I", kazooScript(s.T), "--run", name, "--holder", name, "--hosts", hosts}, flags...)...)
+	cmd := exec.Command(python(s.T), append([]string{"-I", kazooScript(s.T), "--run", name, "--holder", name, "--hosts", hosts}, flags...)...)
 	cmd.Env = append(os.Environ(), env...)
-	return s.begin(name, cmd)
+	return s.start(name, cmd)
 }
 
-func (s *scene) begin(name string, cmd *exec.Cmd) *process {
+func (s *scenario) start(name string, cmd *exec.Cmd) *process {
 	s.Helper()
 	p := s.log.start(s.T, name, cmd)
 	s.awaitSession(p, 1)
@@ -96,7 +104,7 @@ func (s *scene) begin(name string, cmd *exec.Cmd) *process {
 }
 
 // awaitSession waits for the n-th session of a process.
-func (s *scene) awaitSession(p *process, n int) {
+func (s *scenario) awaitSession(p *process, n int) {
 	s.Helper()
 	s.log.await(s.T, "session of "+p.run, func(e history.Event) bool {
 		if e.Run == p.run && e.Kind == history.Session {
@@ -107,64 +115,66 @@ func (s *scene) awaitSession(p *process, n int) {
 }
 
 // sleepPastSession stops a process that has a lock node until this is gone
-// along with its session, has meanwhile something happen, and returns when the
-// process has its next session.
-func (s *scene) sleepPastSession(p *process, meanwhile func()) {
+// along with its session, and another has the lease.
+func (s *scenario) sleepPastSession(p, other *process) {
 	s.Helper()
 	p.proc.Pause()
-	s.awaitLocks(0)
-	meanwhile()
-	sessions := 0
-	for _, e := range s.log.all() {
-		if e.Run == p.run && e.Kind == history.Session {
-			sessions++
-		}
-	}
+	s.awaitNoLocks()
+	s.tell(other, "try", long)
+	s.want(other.result(s.T, "try", 1), history.Granted)
 	p.proc.Resume()
-	s.awaitSession(p, sessions+1)
 }
 
-// arm makes the next process that comes to the point stop there. Its
-// environment must be that of withPoints.
-func (s *scene) arm(point string) {
+// arm makes a process stop when it comes to the point. Its environment must be
+// that of withPoints.
+func (s *scenario) arm(point string) {
 	s.Helper()
 	if err := os.WriteFile(filepath.Join(s.points, point), nil, 0o600); err != nil {
 		s.Fatal(err)
 	}
 }
 
-func (s *scene) withPoints() []string { return []string{"LEASEHOLD_POINTS=" + s.points} }
+func (s *scenario) withPoints() []string { return []string{"LEASEHOLD_POINTS=" + s.points} }
 
-func (s *scene) awaitPoint(point string) {
+func (s *scenario) awaitPoint(point string) {
 	s.Helper()
-	s.until("somebody at the point "+point, func() bool {
+	s.await("somebody at the point "+point, func() bool {
 		_, err := os.Stat(filepath.Join(s.points, point+".reached"))
 		return err == nil
 	})
 }
 
-// pass lets it go on.
-func (s *scene) pass(point string) {
+// pass lets it continue.
+func (s *scenario) pass(point string) {
 	s.Helper()
 	if err := os.Remove(filepath.Join(s.points, point)); err != nil {
 		s.Fatal(err)
 	}
 }
 
-func (s *scene) until(what string, done func() bool) {
+func (s *scenario) await(what string, done func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.Fatalf("no %s in %s", what, patience)
+			s.Fatalf("no %s in %s", what, waitLimit)
 		}
 	}
 }
 
-// untilEnd returns when the lease that e grants has ended, by the wall clock.
-func (s *scene) untilEnd(e history.Event) { time.Sleep(time.Until(time.Unix(e.End, 0))) }
+// sleepUntilLeft returns when the lease that e grants has so much left, by the
+// wall clock.
+func (s *scenario) sleepUntilLeft(e history.Event, left time.Duration) {
+	time.Sleep(time.Until(time.Unix(e.End, 0).Add(-left)))
+}
 
-// want fails the test unless the answer is as the scene needs it.
-func (s *scene) want(e history.Event, outcome history.Outcome) history.Event {
+// awaitLaterEnd returns when the end in a record of that duration would be later
+// than the one in e, which has whole seconds.
+func (s *scenario) awaitLaterEnd(e history.Event, d time.Duration) {
+	s.sleepUntilLeft(e, d-time.Second)
+}
+
+// want fails the test unless the result is what the scenario needs.
+func (s *scenario) want(e history.Event, outcome history.Outcome) history.Event {
 	s.Helper()
 	if e.Outcome != outcome {
 		logHistory(s.T, s.log.all())
@@ -173,61 +183,58 @@ func (s *scene) want(e history.Event, outcome history.Outcome) history.Event {
 	return e
 }
 
-// letAct returns when everybody who was granted a lease has looked at it, and so
-// begun to act.
-func (s *scene) letAct() {
+// awaitSamples returns when everybody who was granted a lease has read how long
+// it may act on it.
+func (s *scenario) awaitSamples() {
 	s.Helper()
-	s.until("look at each lease that was granted", func() bool {
+	s.await("sample of each lease that was granted", func() bool {
 		type lease struct {
 			run    string
 			number int64
 		}
-		idle := map[lease]bool{}
+		waiting := map[lease]bool{}
 		for _, e := range s.log.all() {
 			id := lease{e.Run, e.Lease}
 			switch {
-			case e.Kind == history.Answer && e.Outcome == history.Granted:
-				idle[id] = true
-			case e.Kind == history.Look, e.Kind == history.Stop:
-				delete(idle, id)
+			case e.Kind == history.Result && e.Outcome == history.Granted:
+				waiting[id] = true
+			case e.Kind == history.Sample, e.Kind == history.Stop:
+				delete(waiting, id)
 			}
 		}
-		return len(idle) == 0
+		return len(waiting) == 0
 	})
 }
 
 // expired leaves a record of kazoo's that has ended, whose version is 0 as
 // that of all of kazoo's.
-func (s *scene) expired(k *process) {
+func (s *scenario) expired(k *process) {
 	s.Helper()
-	s.ask(k, "try", time.Second)
-	s.untilEnd(s.want(k.answer(s.T, "try", 1), history.Granted))
+	s.tell(k, "try", time.Second)
+	s.sleepUntilLeft(s.want(k.result(s.T, "try", 1), history.Granted), 0)
 }
 
-// awaitLocks returns when that many lock nodes are below the path.
-func (s *scene) awaitLocks(want int) {
+// awaitNoLocks returns when there is no lock node below the path.
+func (s *scenario) awaitNoLocks() {
 	s.Helper()
 	conn := zktest.Conn(s.T, s.hosts)
 	defer conn.Close()
-	s.until("change of the locks", func() bool {
+	s.await("end of the lock nodes", func() bool {
 		names, _, err := conn.Children(s.path)
 		if err != nil {
 			s.Fatal(err)
 		}
-		locks := 0
-		for _, name := range names {
-			if _, isLock := kazoo.LockSequence(name); isLock {
-				locks++
-			}
-		}
-		return locks == want
+		return !slices.ContainsFunc(names, func(name string) bool {
+			_, isLock := kazoo.LockSequence(name)
+			return isLock
+		})
 	})
 }
 
 // awaitCaughtUp returns when the follower that can lag does not.
-func (s *scene) awaitCaughtUp() {
+func (s *scenario) awaitCaughtUp() {
 	s.Helper()
-	conn := zktest.Conn(s.T, s.lag.follower)
+	conn := zktest.Conn(s.T, s.lagging.follower)
 	if _, err := conn.Sync(s.path); err != nil {
 		s.Fatal(err)
 	}

@@ -3,190 +3,178 @@ package soak_test
 import (
 	"time"
 
-	"leasehold.example/leasehold/internal/kazootest"
 	"leasehold.example/leasehold/soak/history"
 )
 
-// long is how long a lease lasts that somebody still has when another acts on
-// it.
-const long = 5 * time.Second
+// How long leases last: long where nobody waits for the end, and so that none
+// ends before another acts on it, however slow the machine; short where the end
+// is waited for. short is less than what a renewal needs to count without
+// another look (Options.Lag).
+const (
+	long  = 40 * time.Second
+	short = 9 * time.Second
+)
 
 // kazoo takes the expired lease over when ours has read all that it reads. Its
 // new record looks the same to a check of the version.
-func kazooBetweenReadAndCommit(s *scene) { overtaken(s, "commit") }
+func kazooBetweenReadAndCommit(s *scenario) { overtaken(s, "commit") }
 
-// kazoo takes it over between our first look at the record and that at the
-// children.
-func kazooBetweenTheReads(s *scene) { overtaken(s, "children") }
+// kazoo takes it over between our reads of the record and of the children.
+func kazooBetweenTheReads(s *scenario) { overtaken(s, "children") }
 
-func overtaken(s *scene, point string) {
+func overtaken(s *scenario, point string) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
 	g := s.golang("go", s.withPoints())
 	s.expired(former)
 	s.arm(point)
-	s.ask(g, "try", long)
+	s.tell(g, "try", long)
 	s.awaitPoint(point)
-	s.ask(k, "try", long)
-	s.want(k.answer(s.T, "try", 1), history.Granted)
+	s.tell(k, "try", long)
+	s.want(k.result(s.T, "try", 1), history.Granted)
 	s.pass(point)
-	g.answer(s.T, "try", 1)
-	s.letAct()
+	g.result(s.T, "try", 1)
+	s.awaitSamples()
 }
 
 // A renewal is under way until another has the lease. Then its sender, told
-// that it is lost, asks for the lease: where its late renewal has put its name
-// into the record, it is granted.
-func renewalArrivesLate(s *scene) {
+// that it is lost, tries to get the lease: where its late renewal has put its
+// name into the record, it is granted.
+func renewalArrivesLate(s *scenario) {
 	late := s.golang("late", s.withPoints())
 	other := s.golang("other", nil)
-	s.ask(late, "try", 3*time.Second)
-	s.want(late.answer(s.T, "try", 1), history.Granted)
-	time.Sleep(1100 * time.Millisecond) // for another second in the record
+	s.tell(late, "try", short)
+	granted := s.want(late.result(s.T, "try", 1), history.Granted)
+	s.awaitLaterEnd(granted, short)
 	s.arm("renew")
-	s.ask(late, "renew", 0)
+	s.tell(late, "renew", 0)
 	s.awaitPoint("renew")
-	s.ask(other, "acquire", long)
-	s.want(other.answer(s.T, "acquire", 1), history.Granted)
+	s.tell(other, "acquire", long)
+	s.want(other.result(s.T, "acquire", 1), history.Granted)
 	s.pass("renew")
-	late.answer(s.T, "renew", 1)
-	s.ask(late, "try", long)
-	late.answer(s.T, "try", 2)
-	s.letAct()
+	late.result(s.T, "renew", 1)
+	s.tell(late, "try", long)
+	late.result(s.T, "try", 2)
+	s.awaitSamples()
 }
 
 // One that has kazoo's lock stands still before it commits, past the end of its
-// session. On a connection of the client library's own, what it sends then goes
-// out in the next session.
-func pausedPastTheSession(s *scene) {
+// session.
+func pausedPastTheSession(s *scenario) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
-	peer := kazootest.Start(s.T, s.hosts)
-	g := s.golang("go", s.withPoints(), "-borrowed", "-session", "2s")
+	g := s.golang("go", s.withPoints(), "-hosts", s.hosts+"?guard=off", "-session", "2s")
 	s.expired(former)
-	lock, err := peer.Lock(s.path, "first")
-	if err != nil {
-		s.Fatal(err)
-	}
 	s.arm("commit")
-	s.ask(g, "try", 3*long) // its answer can take a while
-	s.awaitLocks(2)
-	if err := lock.Unlock(); err != nil {
-		s.Fatal(err)
-	}
+	s.tell(g, "try", long)
 	s.awaitPoint("commit")
-	s.sleepPastSession(g, func() {
-		s.ask(k, "try", 3*long)
-		s.want(k.answer(s.T, "try", 1), history.Granted)
-	})
+	s.sleepPastSession(g, k)
 	s.pass("commit")
-	g.answer(s.T, "try", 1)
-	s.letAct()
+	g.result(s.T, "try", 1)
+	s.awaitSamples()
 }
 
-// The same with kazoo's own client, which has no fence.
-func kazooPausedPastTheSession(s *scene) {
+// The same with kazoo's own client, which does not check that it still has the
+// lock.
+func kazooPausedPastTheSession(s *scenario) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
 	stalled := s.kazoo("stalled", s.hosts, s.withPoints(), "--session", "2")
 	s.expired(former)
 	s.arm("delete")
-	s.ask(stalled, "try", long)
+	s.tell(stalled, "try", long)
 	s.awaitPoint("delete")
-	s.sleepPastSession(stalled, func() {
-		s.ask(k, "try", long)
-		s.want(k.answer(s.T, "try", 1), history.Granted)
-	})
+	s.sleepPastSession(stalled, k)
+	s.awaitSession(stalled, 2) // in which the deletion goes out
 	s.pass("delete")
-	stalled.answer(s.T, "try", 1)
-	s.letAct()
+	stalled.result(s.T, "try", 1)
+	s.awaitSamples()
 }
 
 // kazoo takes an expired lease over, which a lagging server does not know of.
-func takenBehindALaggingServer(s *scene) {
+func takenBehindALaggingServer(s *scenario) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
-	g := s.golang("go", []string{"LEASEHOLD_SECOND=" + s.lag.follower}, "-session", "30s")
+	g := s.golang("go", []string{"LEASEHOLD_SECOND=" + s.lagging.follower}, "-session", "30s")
 	s.expired(former)
 	s.awaitCaughtUp()
-	s.lag.link.hold(true)
-	defer s.lag.link.hold(false)
-	s.ask(k, "try", long)
-	s.want(k.answer(s.T, "try", 1), history.Granted)
-	s.ask(g, "try", long)
-	g.answer(s.T, "try", 1)
-	s.letAct()
+	s.lagging.proxy.hold(true)
+	defer s.lagging.proxy.hold(false)
+	s.tell(k, "try", long)
+	s.want(k.result(s.T, "try", 1), history.Granted)
+	s.tell(g, "try", long)
+	g.result(s.T, "try", 1)
+	s.awaitSamples()
 }
 
 // kazoo has its lock on a server that lags, and reads the record, as it was
 // before its renewal, after its end.
-func kazooHasReadBeforeTheRenewal(s *scene) {
-	k := s.kazoo("kazoo", s.lag.follower, s.withPoints(), "--session", "30")
+func kazooHasReadBeforeTheRenewal(s *scenario) {
+	k := s.kazoo("kazoo", s.lagging.follower, s.withPoints(), "--session", "30")
 	g := s.golang("go", nil, "-session", "30s")
-	s.ask(g, "try", long)
-	granted := s.want(g.answer(s.T, "try", 1), history.Granted)
+	s.tell(g, "try", short)
+	granted := s.want(g.result(s.T, "try", 1), history.Granted)
 	s.awaitCaughtUp()
 	s.arm("now")
 	s.arm("delete")
-	s.ask(k, "try", long)
+	s.tell(k, "try", long)
 	s.awaitPoint("now")
-	s.lag.link.hold(true)
-	defer s.lag.link.hold(false)
-	time.Sleep(time.Until(time.Unix(granted.End, 0)) - 2*time.Second)
-	s.ask(g, "renew", 0)
-	s.untilEnd(granted)
+	s.lagging.proxy.hold(true)
+	defer s.lagging.proxy.hold(false)
+	s.sleepUntilLeft(granted, short/2) // the renewed lease lasts for as long behind the old end
+	s.tell(g, "renew", 0)
+	s.sleepUntilLeft(granted, 0)
 	s.pass("now")
 	s.awaitPoint("delete")
-	s.lag.link.hold(false)
+	s.lagging.proxy.hold(false)
 	s.pass("delete")
-	s.want(k.answer(s.T, "try", 1), history.Granted)
-	g.answer(s.T, "renew", 1)
-	s.letAct()
+	s.want(k.result(s.T, "try", 1), history.Granted)
+	g.result(s.T, "renew", 1)
+	s.awaitSamples()
 }
 
-// A host whose clock runs ahead asks for a lease that others still see held.
-func clockRunsAhead(s *scene) {
+// A host whose clock runs ahead wants a lease that others still see held.
+func clockRunsAhead(s *scenario) {
 	g := s.golang("go", nil)
-	ahead := s.golang("ahead", []string{"LEASEHOLD_CLOCK_AHEAD=2s"}, "-skew", "2500ms")
-	s.ask(g, "try", long)
-	s.want(g.answer(s.T, "try", 1), history.Granted)
-	s.ask(ahead, "acquire", long)
-	s.want(ahead.answer(s.T, "acquire", 1), history.Granted)
-	s.letAct()
+	ahead := s.golang("ahead", []string{"LEASEHOLD_CLOCK_AHEAD=6s"}, "-skew", "7s")
+	s.tell(g, "try", short)
+	s.want(g.result(s.T, "try", 1), history.Granted)
+	s.tell(ahead, "acquire", long)
+	s.want(ahead.result(s.T, "acquire", 1), history.Granted)
+	s.awaitSamples()
 }
 
-// kazooAhead is less than the scene's MaxClockSkew of a second.
-const kazooAhead = 900 * time.Millisecond
+// kazooAhead is less than that scenario's MaxClockSkew of 5 s.
+const kazooAhead = 4500 * time.Millisecond
 
-// A kazoo host whose clock runs ahead, by no more than is allowed for, asks
+// A kazoo host whose clock runs ahead, by no more than is allowed for, tries
 // until it is granted.
-func kazooClockRunsAhead(s *scene) {
-	k := s.kazoo("kazoo", s.hosts, nil, "--ahead", "0.9")
-	g := s.golang("go", nil, "-skew", "1s")
-	s.ask(g, "try", long)
-	s.want(g.answer(s.T, "try", 1), history.Granted)
-	s.ask(k, "insist", long)
+func kazooClockRunsAhead(s *scenario) {
+	k := s.kazoo("kazoo", s.hosts, nil, "--ahead", "4.5")
+	g := s.golang("go", nil, "-skew", "5s")
+	s.tell(g, "try", short)
+	s.want(g.result(s.T, "try", 1), history.Granted)
+	s.tell(k, "insist", long)
 	s.log.await(s.T, "grant to kazoo", func(e history.Event) bool {
 		return e.Run == k.run && e.Outcome == history.Granted
 	})
-	s.letAct()
-	time.Sleep(kazooAhead)
+	s.awaitSamples()
 }
 
 // The reply to a renewal is read long after the commit, if before the old end.
 // Another acquires the lease as soon as it has ended.
-func replyComesLate(s *scene) {
+func replyComesLate(s *scenario) {
 	g := s.golang("go", s.withPoints())
 	other := s.golang("other", nil)
-	s.ask(g, "try", long)
-	s.want(g.answer(s.T, "try", 1), history.Granted)
+	s.tell(g, "try", short)
+	granted := s.want(g.result(s.T, "try", 1), history.Granted)
 	s.arm("renewed")
-	s.ask(g, "renew", 0)
+	s.tell(g, "renew", 0)
 	s.awaitPoint("renewed")
-	time.Sleep(long / 2)
+	s.sleepUntilLeft(granted, short/2)
 	s.pass("renewed")
-	s.want(g.answer(s.T, "renew", 1), history.Renewed)
-	s.ask(other, "acquire", long)
-	s.want(other.answer(s.T, "acquire", 1), history.Granted)
-	s.letAct()
+	s.want(g.result(s.T, "renew", 1), history.Renewed)
+	s.tell(other, "acquire", long)
+	s.want(other.result(s.T, "acquire", 1), history.Granted)
+	s.awaitSamples()
 }

@@ -1,8 +1,8 @@
 // Command holder is one process that competes for leases, and logs to standard
 // output what it was told and when it was allowed to act (package history).
 //
-// With -plan it does as it likes, by a seed, until it is killed. Without, it
-// does what standard input says, a Command in JSON a line, and ends with it.
+// With -plan it makes random calls, by a seed, until it is killed. Without, it
+// does what standard input says, one Command in JSON a line, and ends with it.
 package main
 
 import (
@@ -12,11 +12,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-zookeeper/zk"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/soak/history"
@@ -25,20 +22,19 @@ import (
 
 func main() {
 	var (
-		run      = flag.String("run", "", "name of this process in the history")
-		holder   = flag.String("holder", "", "holder name")
-		hosts    = flag.String("hosts", "", "host:port,… of the servers, with options of a store's URL")
-		session  = flag.Duration("session", 4*time.Second, "session timeout")
-		skew     = flag.Duration("skew", 0, "MaxClockSkew, 0 for its default")
-		borrowed = flag.Bool("borrowed", false, "use a connection of the client library's own")
-		plan     = flag.String("plan", "", `leases to compete for, as in "/a,/b,/c:2" with 2 slots of /c`)
-		seed     = flag.Uint64("seed", 0, "of the plan")
+		run     = flag.String("run", "", "name of this process in the history")
+		holder  = flag.String("holder", "", "holder name")
+		hosts   = flag.String("hosts", "", "host:port,… of the servers, with options of a store's URL")
+		session = flag.Duration("session", 4*time.Second, "session timeout")
+		skew    = flag.Duration("skew", 0, "MaxClockSkew, 0 for its default")
+		plan    = flag.String("plan", "", `leases to compete for, as in "/a,/b,/c:2" with 2 slots of /c`)
+		seed    = flag.Uint64("seed", 0, "of the plan")
 	)
 	flag.Parse()
 	p := &process{run: *run, holder: *holder, out: json.NewEncoder(os.Stdout)}
 	p.log(history.Event{Kind: history.Started})
 	options := &zookeeper.Options{SessionTimeout: *session}
-	store, err := p.open(*hosts, options, *borrowed)
+	store, err := open(*hosts, options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -48,7 +44,7 @@ func main() {
 	if *plan != "" {
 		p.compete(*plan, *seed)
 	}
-	p.obey()
+	p.runCommands()
 	store.Close()
 }
 
@@ -62,44 +58,17 @@ type process struct {
 	last int64 // number of the last call
 }
 
-// open waits for the servers for as long as they take.
-func (p *process) open(hosts string, options *zookeeper.Options, borrowed bool) (*zookeeper.Store, error) {
-	if !borrowed {
-		for {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			store, err := zookeeper.Open(ctx, "zk://"+hosts, options)
-			cancel()
-			if err == nil || ctx.Err() == nil {
-				return store, err
-			}
+// open waits for the servers for as long as it takes.
+func open(hosts string, options *zookeeper.Options) (*zookeeper.Store, error) {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		store, err := zookeeper.Open(ctx, "zk://"+hosts, options)
+		cancel()
+		if err == nil || ctx.Err() == nil {
+			return store, err
 		}
 	}
-	ready := make(chan struct{})
-	conn, events, err := zk.Connect(strings.Split(hosts, ","), options.SessionTimeout, zk.WithLogger(silent{}), zk.WithLogInfo(false))
-	if err != nil {
-		return nil, err
-	}
-	go func() {
-		first := true
-		for e := range events {
-			if e.State != zk.StateHasSession {
-				continue
-			}
-			if first {
-				close(ready)
-				first = false
-				continue
-			}
-			p.log(history.Event{Kind: history.Session})
-		}
-	}()
-	<-ready
-	return zookeeper.New(conn, options), nil
 }
-
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}
 
 // log writes e, with the time if it has none.
 func (p *process) log(e history.Event) {
@@ -122,10 +91,10 @@ type Command struct {
 	Within   time.Duration `json:"within"` // bound on the call
 }
 
-// obey does what standard input says. While it has a lease, it looks all the
-// time whether it may act on it.
-func (p *process) obey() {
-	held := map[string]*acting{}
+// runCommands does what standard input says. While it has a lease, it reads all
+// the time whether it may act on it.
+func (p *process) runCommands() {
+	held := map[string]*heldLease{}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var c Command
@@ -134,27 +103,27 @@ func (p *process) obey() {
 			os.Exit(2)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), c.Within)
-		switch now := held[c.Path]; c.Op {
+		switch h := held[c.Path]; c.Op {
 		case "renew":
-			p.renew(ctx, now)
+			p.renew(ctx, h)
 		case "release":
-			p.release(ctx, now)
+			p.release(ctx, h)
 		default:
-			if now != nil {
-				p.stop(now)
+			if h != nil {
+				p.stop(h)
 			}
-			if a := p.acquire(ctx, request{op: c.Op, path: c.Path, duration: c.Duration}); a != nil {
-				held[c.Path] = a
-				go p.watch(a)
+			if h := p.acquire(ctx, request{op: c.Op, path: c.Path, duration: c.Duration}); h != nil {
+				held[c.Path] = h
+				go p.watch(h)
 			}
 		}
 		cancel()
 	}
 }
 
-// watch looks until the lease is over.
-func (p *process) watch(a *acting) {
-	for p.look(a) {
+// watch samples until the lease is over.
+func (p *process) watch(h *heldLease) {
+	for p.sample(h) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
