@@ -58,7 +58,7 @@ func (s *scenario) history() history.History {
 	return h
 }
 
-// command is what a holder without a plan is told.
+// A command is a line of input for a holder without a plan.
 type command struct {
 	Op       string        `json:"op"`
 	Path     string        `json:"path"`
@@ -79,11 +79,11 @@ func (s *scenario) tell(p *process, op string, d time.Duration) {
 	}
 }
 
-// golang starts a holder of ours. It has a session once this returns. env is
-// its own points or clock.
+// golang starts a holder of ours. It has a session once this returns, which a busy
+// machine does not end. env is its own points or clock.
 func (s *scenario) golang(name string, env []string, flags ...string) *process {
 	s.Helper()
-	cmd := exec.Command(s.binary, append([]string{"-run", name, "-holder", name, "-hosts", s.hosts}, flags...)...)
+	cmd := exec.Command(s.binary, append([]string{"-run", name, "-holder", name, "-hosts", s.hosts, "-session", "30s"}, flags...)...)
 	cmd.Env = append(os.Environ(), env...)
 	return s.start(name, cmd)
 }
@@ -91,7 +91,7 @@ func (s *scenario) golang(name string, env []string, flags ...string) *process {
 // kazoo starts a holder of kazoo's at hosts.
 func (s *scenario) kazoo(name, hosts string, env []string, flags ...string) *process {
 	s.Helper()
-	cmd := exec.Command(python(s.T), append([]string{"-I", kazooScript(s.T), "--run", name, "--holder", name, "--hosts", hosts}, flags...)...)
+	cmd := exec.Command(python(s.T), append([]string{"-I", kazooScript(s.T), "--run", name, "--holder", name, "--hosts", hosts, "--session", "30"}, flags...)...)
 	cmd.Env = append(os.Environ(), env...)
 	return s.start(name, cmd)
 }
@@ -115,14 +115,21 @@ func (s *scenario) awaitSession(p *process, n int) {
 }
 
 // sleepPastSession stops a process that has a lock node until this is gone
-// along with its session, and another has the lease.
-func (s *scenario) sleepPastSession(p, other *process) {
+// along with its session, and another has the lease. It returns how many sessions
+// the process had.
+func (s *scenario) sleepPastSession(p, other *process) (sessions int) {
 	s.Helper()
 	p.proc.Pause()
 	s.awaitNoLocks()
 	s.tell(other, "try", long)
 	s.want(other.result(s.T, "try", 1), history.Granted)
+	for _, e := range s.log.all() {
+		if e.Run == p.run && e.Kind == history.Session {
+			sessions++
+		}
+	}
 	p.proc.Resume()
+	return sessions
 }
 
 // arm makes a process stop when it comes to the point. Its environment must be

@@ -37,8 +37,8 @@ func overtaken(s *scenario, point string) {
 	s.awaitSamples()
 }
 
-// A renewal is under way until another has the lease. Then its sender, told
-// that it is lost, tries to get the lease: where its late renewal has put its
+// A renewal arrives when another has the lease. Then its sender, which sees that
+// the lease is lost, tries to get it: where its late renewal has put its
 // name into the record, it is granted.
 func renewalArrivesLate(s *scenario) {
 	late := s.golang("late", s.withPoints())
@@ -58,12 +58,12 @@ func renewalArrivesLate(s *scenario) {
 	s.awaitSamples()
 }
 
-// One that has kazoo's lock stands still before it commits, past the end of its
+// A holder of kazoo's lock stops before it commits, past the end of its
 // session.
 func pausedPastTheSession(s *scenario) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
-	g := s.golang("go", s.withPoints(), "-hosts", s.hosts+"?guard=off", "-session", "2s")
+	g := s.golang("go", s.withPoints(), "-hosts", s.hosts+"?guard=off", "-session", "4s")
 	s.expired(former)
 	s.arm("commit")
 	s.tell(g, "try", long)
@@ -79,13 +79,13 @@ func pausedPastTheSession(s *scenario) {
 func kazooPausedPastTheSession(s *scenario) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
-	stalled := s.kazoo("stalled", s.hosts, s.withPoints(), "--session", "2")
+	stalled := s.kazoo("stalled", s.hosts, s.withPoints(), "--session", "8")
 	s.expired(former)
 	s.arm("delete")
 	s.tell(stalled, "try", long)
 	s.awaitPoint("delete")
-	s.sleepPastSession(stalled, k)
-	s.awaitSession(stalled, 2) // in which the deletion goes out
+	sessions := s.sleepPastSession(stalled, k)
+	s.awaitSession(stalled, sessions+1) // in which the deletion goes out
 	s.pass("delete")
 	stalled.result(s.T, "try", 1)
 	s.awaitSamples()
@@ -95,7 +95,7 @@ func kazooPausedPastTheSession(s *scenario) {
 func takenBehindALaggingServer(s *scenario) {
 	k := s.kazoo("kazoo", s.hosts, nil)
 	former := s.kazoo("former", s.hosts, nil)
-	g := s.golang("go", []string{"LEASEHOLD_SECOND=" + s.lagging.follower}, "-session", "30s")
+	g := s.golang("go", []string{"LEASEHOLD_SECOND=" + s.lagging.follower})
 	s.expired(former)
 	s.awaitCaughtUp()
 	s.lagging.proxy.hold(true)
@@ -110,8 +110,8 @@ func takenBehindALaggingServer(s *scenario) {
 // kazoo has its lock on a server that lags, and reads the record, as it was
 // before its renewal, after its end.
 func kazooHasReadBeforeTheRenewal(s *scenario) {
-	k := s.kazoo("kazoo", s.lagging.follower, s.withPoints(), "--session", "30")
-	g := s.golang("go", nil, "-session", "30s")
+	k := s.kazoo("kazoo", s.lagging.follower, s.withPoints())
+	g := s.golang("go", nil)
 	s.tell(g, "try", short)
 	granted := s.want(g.result(s.T, "try", 1), history.Granted)
 	s.awaitCaughtUp()

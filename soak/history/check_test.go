@@ -367,7 +367,7 @@ func TestSummarize(t *testing.T) {
 	// a acts until 7.2, and b from 8.3; nobody between 10 and 14.5.
 	want := map[string]time.Duration{"cut a client off": 1100 * time.Millisecond, "no fault": 4500 * time.Millisecond}
 	for fault, long := range want {
-		if got := f.LongestGap[fault].Long; (got - long).Abs() > time.Millisecond {
+		if got := f.LongestGap[fault].Duration; (got - long).Abs() > time.Millisecond {
 			t.Errorf("longest time without a holder, %s: got %s, want %s", fault, got, long)
 		}
 	}

@@ -53,7 +53,7 @@ type Event struct {
 	Wall int64 `json:"wall"` // the wall clock in nanoseconds
 
 	Run    string `json:"run"`              // the process; a restarted one is another
-	Holder string `json:"holder,omitempty"` // under which it asks
+	Holder string `json:"holder,omitempty"` // the holder name of its calls
 
 	Kind    Kind    `json:"kind"`
 	Op      string  `json:"op,omitempty"`
@@ -63,7 +63,7 @@ type Event struct {
 	Call     int64  `json:"call,omitempty"`     // ties a Result to its Call, within the Run
 	Lease    int64  `json:"lease,omitempty"`    // the Call that granted it
 	Path     string `json:"path,omitempty"`     // of the slot, once there is one
-	Duration int64  `json:"duration,omitempty"` // nanoseconds asked for
+	Duration int64  `json:"duration,omitempty"` // of the lease, nanoseconds
 	Token    int64  `json:"token,omitempty"`    // 0 from kazoo, which has none
 	End      int64  `json:"end,omitempty"`      // seconds since 1970
 	Left     int64  `json:"left,omitempty"`     // of a Sample: nanoseconds for which the process may act

@@ -29,7 +29,7 @@ type heldLease struct {
 	stopped bool
 }
 
-// begin logs that a call begins, and returns its number.
+// begin logs that a call begins, and returns the Event with its number.
 func (p *process) begin(e history.Event) history.Event {
 	p.mu.Lock()
 	p.last++
@@ -40,17 +40,16 @@ func (p *process) begin(e history.Event) history.Event {
 	return e
 }
 
-// end logs how the call ended.
-func (p *process) end(call history.Event, outcome history.Outcome, err error) history.Event {
-	call.Kind, call.Outcome = history.Result, outcome
+// end logs how the call ended: with success, or the outcome that err means.
+func (p *process) end(call history.Event, success history.Outcome, err error) {
+	call.Kind, call.Outcome = history.Result, success
 	if err != nil {
-		call.Reason = err.Error()
+		call.Outcome, call.Reason = outcomeOf(err), err.Error()
 	}
-	if held, ok := errors.AsType[*leasehold.HeldError](err); ok && outcome == history.Denied {
+	if held, ok := errors.AsType[*leasehold.HeldError](err); ok && call.Outcome == history.Denied {
 		call.By, call.End = held.Holder, held.End.Unix()
 	}
 	p.log(call)
-	return call
 }
 
 // acquire returns nil unless the lease was granted.
@@ -58,7 +57,7 @@ func (p *process) acquire(ctx context.Context, r request) *heldLease {
 	call := p.begin(history.Event{Op: r.op, Path: r.path, Duration: r.duration.Nanoseconds()})
 	lease, err := r.call(ctx, p.client)
 	if err != nil {
-		p.end(call, outcomeOf(err), err)
+		p.end(call, history.Granted, err)
 		return nil
 	}
 	call.Path, call.Lease, call.Token, call.End = lease.Path(), call.Call, lease.Token(), lease.End().Unix()
@@ -131,26 +130,19 @@ func (p *process) stop(h *heldLease) {
 	}
 }
 
-func (p *process) renew(ctx context.Context, h *heldLease) error {
+func (p *process) renew(ctx context.Context, h *heldLease) {
 	call := p.begin(h.of(history.Event{Op: "renew"}))
 	err := h.lease.Renew(ctx)
 	if err == nil {
 		call.End = h.lease.End().Unix()
-		p.end(call, history.Renewed, nil)
-		return nil
 	}
-	p.end(call, outcomeOf(err), err)
-	return err
+	p.end(call, history.Renewed, err)
 }
 
 func (p *process) release(ctx context.Context, h *heldLease) {
 	p.stop(h)
 	call := p.begin(h.of(history.Event{Op: "release"}))
-	if err := h.lease.Release(ctx); err != nil {
-		p.end(call, outcomeOf(err), err)
-		return
-	}
-	p.end(call, history.Released, nil)
+	p.end(call, history.Released, h.lease.Release(ctx))
 }
 
 // hold keeps the lease alive and acts on it for a while.
@@ -171,9 +163,5 @@ func (p *process) hold(ctx context.Context, h *heldLease, work time.Duration) {
 		}
 		return nil
 	})
-	if err != nil {
-		p.end(call, outcomeOf(err), err)
-		return
-	}
-	p.end(call, history.Kept, nil)
+	p.end(call, history.Kept, err)
 }

@@ -88,7 +88,7 @@ func (p *process) renewSometimes(h *heldLease, work time.Duration, pause func() 
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_ = p.renew(ctx, h) // logged; the next sample decides
+		p.renew(ctx, h) // if it fails, the next sample decides
 		cancel()
 	}
 }

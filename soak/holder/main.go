@@ -83,7 +83,7 @@ func (p *process) log(e history.Event) {
 	}
 }
 
-// A Command is what a test asks for. Each is done in its turn.
+// A Command comes from a test. Commands are carried out one after another.
 type Command struct {
 	Op       string        `json:"op"`   // try, acquire, renew or release
 	Path     string        `json:"path"` // of the lease
