@@ -15,11 +15,8 @@ import sys
 import threading
 import time
 
-try:
-    import kazoo.client
-    import kazoo.recipe.lease as recipe
-except ImportError as e:
-    sys.exit("%s; apt-get install python3-kazoo" % e)
+import kazoo.client
+import kazoo.recipe.lease as recipe
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--run", required=True)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/internal/zktest/child"
 	"leasehold.example/leasehold/soak/history"
 )
@@ -23,34 +24,34 @@ type eventLog struct {
 }
 
 func newEventLog() *eventLog {
-	c := &eventLog{}
-	c.changed = sync.NewCond(&c.mu)
-	return c
+	l := &eventLog{}
+	l.changed = sync.NewCond(&l.mu)
+	return l
 }
 
-func (c *eventLog) add(e history.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.events = append(c.events, e)
-	c.changed.Broadcast()
+func (l *eventLog) add(e history.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	l.changed.Broadcast()
 }
 
 // addNow adds an Event of the test itself.
-func (c *eventLog) addNow(e history.Event) { c.add(history.Stamp(e)) }
+func (l *eventLog) addNow(e history.Event) { l.add(history.Stamp(e)) }
 
 // all returns the Events so far.
-func (c *eventLog) all() []history.Event {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.events)
+func (l *eventLog) all() []history.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.events)
 }
 
 // from returns the Events from number i on, and moves i behind them.
-func (c *eventLog) from(i *int) []history.Event {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	events := c.events[*i:]
-	*i = len(c.events)
+func (l *eventLog) from(i *int) []history.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	events := l.events[*i:]
+	*i = len(l.events)
 	return events
 }
 
@@ -58,30 +59,30 @@ func (c *eventLog) from(i *int) []history.Event {
 const waitLimit = 30 * time.Second
 
 // await waits for an Event that matches, and returns the first one.
-func (c *eventLog) await(t *testing.T, what string, match func(history.Event) bool) history.Event {
+func (l *eventLog) await(t *testing.T, what string, match func(history.Event) bool) history.Event {
 	t.Helper()
-	late := time.AfterFunc(waitLimit, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.changed.Broadcast()
-	})
-	defer late.Stop()
-	deadline := time.Now().Add(waitLimit)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	late := false
+	defer time.AfterFunc(waitLimit, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		late = true
+		l.changed.Broadcast()
+	}).Stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i := 0; ; {
-		for ; i < len(c.events); i++ {
-			if match(c.events[i]) {
-				return c.events[i]
+		for ; i < len(l.events); i++ {
+			if match(l.events[i]) {
+				return l.events[i]
 			}
 		}
-		if time.Now().After(deadline) {
-			for _, e := range c.events[max(0, len(c.events)-20):] {
+		if late {
+			for _, e := range l.events[max(0, len(l.events)-20):] {
 				t.Log(e)
 			}
 			t.Fatalf("no %s in %s", what, waitLimit)
 		}
-		c.changed.Wait()
+		l.changed.Wait()
 	}
 }
 
@@ -96,9 +97,9 @@ type process struct {
 }
 
 // start starts cmd as the holder of that run.
-func (c *eventLog) start(t *testing.T, run string, cmd *exec.Cmd) *process {
+func (l *eventLog) start(t *testing.T, run string, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{run: run, log: c, read: make(chan struct{})}
+	p := &process{run: run, log: l, read: make(chan struct{})}
 	out, stdout, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func (c *eventLog) start(t *testing.T, run string, cmd *exec.Cmd) *process {
 	go func() {
 		defer close(p.read)
 		defer out.Close()
-		if err := history.Read(out, c.add); err != nil {
+		if err := history.Read(out, l.add); err != nil {
 			t.Errorf("read what %s logs: %v", run, err)
 		}
 	}()
@@ -165,12 +166,12 @@ func kazooScript(t *testing.T) string {
 	return script
 }
 
-// python returns an interpreter that has kazoo.
+// python returns the interpreter that has kazoo.
 func python(t *testing.T) string {
 	t.Helper()
-	const path = "/usr/bin/python3"
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v; apt-get install python3-kazoo", err)
+	path, err := testpair.Python()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

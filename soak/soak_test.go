@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold/internal/faultlab"
+	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/soak/history"
 	"leasehold.example/leasehold/soak/txnlog"
 )
@@ -159,9 +160,8 @@ func run(t *testing.T, length time.Duration, rng *rand.Rand, binaries []string) 
 }
 
 // mayLoseCommits reports whether the servers are known to lose what they have
-// committed: ZooKeeper 3.8.0 has ZOOKEEPER-4643 and -4646, which the newest
-// does not.
-func mayLoseCommits() bool { return true }
+// committed: Debian's ZooKeeper 3.8.0 has ZOOKEEPER-4643 and -4646.
+func mayLoseCommits() bool { return testpair.Name() == testpair.Debian }
 
 // awaitProgress returns when each lease has been granted again, or should have
 // been.
@@ -193,7 +193,7 @@ func collect(logs *txnlog.Collector, stop <-chan struct{}) error {
 	}
 }
 
-// isKazoo tells the holders that faults must spare what kazoo can't stand.
+// isKazoo reports whether holder i is a kazoo one; faults spare these.
 func isKazoo(i int) bool { return i >= goHolders }
 
 // startHolder starts holder i, under the same name as before.
