@@ -102,16 +102,23 @@ func TestGoWaitsForAStalledKazoo(t *testing.T) {
 					t.Fatal(err)
 				}
 				done := attempt(t, host, path)
-				l.awaitQueued(t, path, 2, done)
-				if ok, err := stalled.Resume(); !ok || err != nil {
-					t.Errorf("kazoo: got %v and error %v, want the lease", ok, err)
-				}
-				wantDenied(t, <-done, "kazoo")
-				l.wantRecord(t, path, marshal(t, "kazoo", now, leaseTime))
-				l.wantNoDebris(t, path)
+				l.wantKazooFirst(t, path, now, stalled, done)
 			})
 		}
 	}
+}
+
+// wantKazooFirst has kazoo continue once Go has queued behind it: kazoo is granted
+// the lease, and Go is denied.
+func (l *lab) wantKazooFirst(t *testing.T, path string, now time.Time, stalled *kazootest.Stalled, done <-chan outcome) {
+	t.Helper()
+	l.awaitQueued(t, path, 2, done)
+	if ok, err := stalled.Resume(); !ok || err != nil {
+		t.Errorf("kazoo: got %v and error %v, want the lease", ok, err)
+	}
+	wantDenied(t, <-done, "kazoo")
+	l.wantRecord(t, path, marshal(t, "kazoo", now, leaseTime))
+	l.wantNoDebris(t, path)
 }
 
 // TestKazooComesBetweenReadingAndCommitting is the guard's case: when Go looked,
@@ -142,13 +149,7 @@ func TestKazooComesBetweenReadingAndCommitting(t *testing.T) {
 				t.Fatal(err)
 			}
 			proxy.HoldCommits(false)
-			l.awaitQueued(t, path, 2, done)
-			if ok, err := stalled.Resume(); !ok || err != nil {
-				t.Errorf("kazoo: got %v and error %v, want the lease", ok, err)
-			}
-			wantDenied(t, <-done, "kazoo")
-			l.wantRecord(t, path, marshal(t, "kazoo", now, leaseTime))
-			l.wantNoDebris(t, path)
+			l.wantKazooFirst(t, path, now, stalled, done)
 		})
 	}
 }

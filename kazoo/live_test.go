@@ -26,7 +26,7 @@ type livePython struct {
 
 func startPython(t *testing.T) *livePython {
 	t.Helper()
-	requireKazoo(t)
+	python := requireKazoo(t)
 	cmd := exec.CommandContext(t.Context(), python, "-B", filepath.Join("testdata", "vectors.py"), "answer")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -15,20 +15,22 @@ import (
 	"testing"
 	"time"
 
+	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/kazoo"
 )
 
-// python is Debian's, for which python3-kazoo is packaged; one from elsewhere
-// in PATH may not have it.
-const python = "/usr/bin/python3"
-
-// requireKazoo fails the test, rather than skipping it, where the real kazoo
-// is missing.
-func requireKazoo(t *testing.T) {
+// requireKazoo returns the Python that has the real kazoo. It fails the test,
+// rather than skipping it, where that is missing.
+func requireKazoo(t *testing.T) (python string) {
 	t.Helper()
-	if out, err := exec.Command(python, "-c", "import kazoo.recipe.lease").CombinedOutput(); err != nil {
-		t.Fatalf("%s can't import kazoo.recipe.lease: %v\n%s\ninstall it: apt-get install python3-kazoo", python, err, out)
+	python, err := testpair.Python()
+	if err != nil {
+		t.Fatal(err)
 	}
+	if out, err := exec.Command(python, "-c", "import kazoo.recipe.lease").CombinedOutput(); err != nil {
+		t.Fatalf("%s can't import kazoo.recipe.lease: %v\n%s\nmake deps (or make deps-newest) installs it", python, err, out)
+	}
+	return python
 }
 
 // A marshalVector is what kazoo writes when it grants a lease.
@@ -137,7 +139,7 @@ func load[V any](t testing.TB, name string) []V {
 // TestVectorsAreKazoos holds the committed vectors to the kazoo installed here.
 func TestVectorsAreKazoos(t *testing.T) {
 	t.Parallel()
-	requireKazoo(t)
+	python := requireKazoo(t)
 	dir := t.TempDir()
 	if out, err := exec.Command(python, "-B", filepath.Join("testdata", "vectors.py"), "write", dir).CombinedOutput(); err != nil {
 		t.Fatalf("vectors.py: %v\n%s", err, out)
@@ -161,6 +163,6 @@ func TestVectorsAreKazoos(t *testing.T) {
 				break
 			}
 		}
-		t.Errorf("testdata/%s: got %d lines, want %d; write it anew: %s vectors.py write .", name, len(gotLines), len(wantLines), python)
+		t.Errorf("testdata/%s: got %d lines, want %d; write it anew with vectors.py write", name, len(gotLines), len(wantLines))
 	}
 }

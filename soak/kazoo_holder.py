@@ -2,8 +2,8 @@
 it was told and when it was allowed to act, as the Go holders do (package
 history).
 
-With --plan it does as it likes, by a seed, until it is killed. Without, it does
-what standard input says, a command in JSON a line, and ends with it.
+With --plan it makes random calls, by a seed, until it is killed. Without, it
+does what standard input says, one command in JSON a line, and ends with it.
 """
 import argparse
 import calendar
@@ -15,11 +15,8 @@ import sys
 import threading
 import time
 
-try:
-    import kazoo.client
-    import kazoo.recipe.lease as recipe
-except ImportError as e:
-    sys.exit("%s; apt-get install python3-kazoo" % e)
+import kazoo.client
+import kazoo.recipe.lease as recipe
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--run", required=True)
@@ -45,7 +42,7 @@ def log(kind, **fields):
 
 
 def point(name):
-    """Stops here for as long as the test wants."""
+    """Waits here while the test has a file of that name."""
     wait = os.path.join(points, name)
     if not points or not os.path.exists(wait):
         return
@@ -59,27 +56,27 @@ def utcnow():
 
 
 class Lease(object):
-    """One attempt, by kazoo's recipe, and the lease if there is one."""
+    """One attempt by kazoo's recipe, and the lease if it was obtained."""
 
     def __init__(self, number, client, path, slots, duration):
         self.number, self.path, self.stopped = number, path, False
-        taken = []  # when the recipe looked at its clock
+        times = []  # when the recipe read its clock
 
         def clock():
             point("now")
-            taken.append(utcnow())
-            return taken[-1]
+            times.append(utcnow())
+            return times[-1]
 
         real = recipe.NonBlockingLease
 
-        class Remembering(real):  # the slot that was obtained
+        class Recorded(real):  # keeps the slot that was obtained
             def __init__(lease, client, path, *args, **kwargs):
                 real.__init__(lease, client, path, *args, **kwargs)
                 if lease.obtained:
                     self.path = path
 
         if slots:
-            recipe.NonBlockingLease = Remembering
+            recipe.NonBlockingLease = Recorded
             try:
                 self.obtained = bool(recipe.MultiNonBlockingLease(
                     client, slots, path, duration, identifier=options.holder, utcnow=clock))
@@ -87,15 +84,15 @@ class Lease(object):
                 recipe.NonBlockingLease = real
         else:
             self.obtained = bool(real(client, path, duration, identifier=options.holder, utcnow=clock))
-        self.end = calendar.timegm((taken[-1] + duration).utctimetuple())
+        self.end = calendar.timegm((times[-1] + duration).utctimetuple())
 
-    def look(self):
+    def sample(self):
         """Whether this process may act: a little less long than its record says."""
         at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         left = self.end - options.margin - options.ahead - time.time()
         if self.stopped:
             return False
-        log("look", at=at, path=self.path, lease=self.number, left=int(max(0, left) * 1e9))
+        log("sample", at=at, path=self.path, lease=self.number, left=int(max(0, left) * 1e9))
         return left > 0
 
     def stop(self):
@@ -108,25 +105,24 @@ def connect():
     while True:
         client = kazoo.client.KazooClient(hosts=options.hosts, timeout=options.session)
         client.add_listener(lambda state: log("session") if state == "CONNECTED" else None)
-        for step in ("delete",):
-            wrap(client, step)
+        stop_before_delete(client)
         try:
             client.start(timeout=10)
             return client
         except Exception as e:
-            log("answer", op="connect", outcome="unreachable", reason=repr(e))
+            log("result", op="connect", outcome="unreachable", reason=repr(e))
             dispose(client)
 
 
-def wrap(client, step):
-    real = getattr(client, step)
+def stop_before_delete(client):
+    real = client.delete
 
-    def stalling(path, *args, **kwargs):
+    def delete(path, *args, **kwargs):
         if path.endswith("/lease_holder"):
-            point(step)
+            point("delete")
         return real(path, *args, **kwargs)
 
-    setattr(client, step, stalling)
+    client.delete = delete
 
 
 def dispose(client):
@@ -135,7 +131,7 @@ def dispose(client):
         client.stop()
         client.close()
     except Exception as e:
-        log("answer", op="close", outcome="failed", reason=repr(e))
+        log("result", op="close", outcome="failed", reason=repr(e))
 
 
 class Process(object):
@@ -143,7 +139,7 @@ class Process(object):
         self.client, self.calls, self.held = connect(), 0, {}
 
     def attempt(self, path, slots, seconds):
-        """Gives up what it has there, as the recipe does, and asks anew."""
+        """Gives up the lease it has there, as the recipe does, and tries again."""
         for held in [p for p in self.held if p == path or p.startswith(path + "/")]:
             self.held.pop(held).stop()
         self.calls += 1
@@ -152,32 +148,32 @@ class Process(object):
         try:
             lease = Lease(self.calls, self.client, path, slots, datetime.timedelta(seconds=seconds))
         except Exception as e:
-            log("answer", outcome="unknown", reason=repr(e), **call)
+            log("result", outcome="unknown", reason=repr(e), **call)
             dispose(self.client)
             self.client = connect()
             return None
         if not lease.obtained:
-            log("answer", outcome="denied", **call)
+            log("result", outcome="denied", **call)
             return None
         call["path"] = lease.path
-        log("answer", outcome="granted", lease=lease.number, end=lease.end, **call)
+        log("result", outcome="granted", lease=lease.number, end=lease.end, **call)
         self.held[lease.path] = lease
         return lease
 
     def compete(self):
-        chance = random.Random(options.seed)
+        rng = random.Random(options.seed)
         leases = [(path, int(slots or 0)) for path, _, slots in (lease.partition(":") for lease in options.plan.split(","))]
         while True:
-            path, slots = chance.choice(leases)
-            lease = self.attempt(path, slots, chance.uniform(2, 6))
-            until = time.monotonic() + chance.uniform(0.5, 7)
-            while lease and time.monotonic() < until and lease.look():
+            path, slots = rng.choice(leases)
+            lease = self.attempt(path, slots, rng.uniform(2, 6))
+            until = time.monotonic() + rng.uniform(0.5, 7)
+            while lease and time.monotonic() < until and lease.sample():
                 time.sleep(0.05)
-            if lease and chance.random() < 0.5:  # kazoo renews by asking again
+            if lease and rng.random() < 0.5:  # kazoo renews by asking again
                 continue
-            time.sleep(chance.uniform(0.01, 1))
+            time.sleep(rng.uniform(0.01, 1))
 
-    def obey(self):
+    def run_commands(self):
         for line in sys.stdin:
             c = json.loads(line)
             if c["op"] == "insist":  # until it is granted
@@ -191,7 +187,7 @@ class Process(object):
                 threading.Thread(target=self.watch, args=(lease,), daemon=True).start()
 
     def watch(self, lease):
-        while lease.look():
+        while lease.sample():
             time.sleep(0.02)
 
 
@@ -199,5 +195,5 @@ log("started")
 process = Process()
 if options.plan:
     process.compete()
-process.obey()
+process.run_commands()
 dispose(process.client)

@@ -1,7 +1,6 @@
 package soak_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,52 +15,36 @@ import (
 	"leasehold.example/leasehold/internal/zktest/child"
 )
 
-// A lagging ensemble has a follower that can be kept from hearing what the
-// leader has committed, while it goes on answering its own clients.
-type lagging struct {
+// A laggingEnsemble has a follower that can be kept from hearing what the leader
+// has committed, while it goes on answering its own clients.
+type laggingEnsemble struct {
 	leader, follower string // addresses for clients
 	dirs             []string
-	link             *link // from the follower to the leader
+	proxy            *proxy // from the follower to the leader
 }
 
-// startLagging starts three servers on loopback. The last is the leader, since
-// the others' votes are for the highest number; the first is the follower, and
-// has the address of the link for that of the leader.
-func startLagging(t *testing.T) *lagging {
-	t.Helper()
-	var errs []error
-	for range 3 { // one of nine ports may be taken between its choice and its use
-		l, err := tryLagging(t)
-		if err == nil {
-			return l
-		}
-		errs = append(errs, err)
-	}
-	t.Fatal(errors.Join(errs...))
-	return nil
-}
-
-// tryLagging is one attempt. Servers of one that failed end with the test.
-func tryLagging(t *testing.T) (*lagging, error) {
+// startLagging starts three servers. The last is the leader, since the others'
+// votes are for the highest number; the first is the follower, and connects to
+// the leader through the proxy. Each has a loopback address to itself: in the
+// network namespace of faultlab.Main nobody else has its ports.
+func startLagging(t *testing.T) *laggingEnsemble {
 	t.Helper()
 	const servers = 3
-	var client, quorum, election [servers]string
-	for i := range servers {
-		client[i], quorum[i], election[i] = freeAddr(t), freeAddr(t), freeAddr(t)
-	}
-	l := &lagging{leader: client[2], follower: client[0], link: newLink(t, quorum[2])}
+	ip := func(i int) string { return fmt.Sprintf("127.0.1.%d", i+1) }
+	client := func(i int) string { return ip(i) + ":2181" }
+	l := &laggingEnsemble{leader: client(2), follower: client(0), proxy: startProxy(t, ip(2)+":2889", ip(2)+":2888")}
 	for i := range servers {
 		dir := t.TempDir()
 		l.dirs = append(l.dirs, dir)
-		config := fmt.Sprintf("dataDir=%s\nclientPortAddress=127.0.0.1\nclientPort=%s\n"+
+		config := fmt.Sprintf("dataDir=%s\nclientPortAddress=%s\nclientPort=2181\n"+
 			"tickTime=500\ninitLimit=60\nsyncLimit=60\nminSessionTimeout=1000\nmaxSessionTimeout=60000\n"+
-			"admin.enableServer=false\n4lw.commands.whitelist=*\npreAllocSize=256\n", dir, port(client[i]))
+			"admin.enableServer=false\n4lw.commands.whitelist=*\npreAllocSize=256\n", dir, ip(i))
 		for j := range servers {
-			to := quorum[j]
+			quorum := ip(j) + ":2888"
 			if i == 0 && j == 2 {
-				to = l.link.addr
+				quorum = ip(2) + ":2889"
 			}
-			config += fmt.Sprintf("server.%d=%s:%s\n", j+1, to, port(election[j]))
+			config += fmt.Sprintf("server.%d=%s:3888\n", j+1, quorum)
 		}
 		for name, text := range map[string]string{"zoo.cfg": config, "myid": fmt.Sprint(i + 1)} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -69,77 +52,68 @@ func tryLagging(t *testing.T) (*lagging, error) {
 			}
 		}
 	}
-	for _, i := range []int{1, 2, 0} {
-		cmd, err := zktest.Java(filepath.Join(l.dirs[i], "zoo.cfg"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		log, err := os.Create(filepath.Join(l.dirs[i], "log"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Dir, cmd.Stdout, cmd.Stderr = l.dirs[i], log, log
-		proc, err := child.Start(cmd)
-		log.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(proc.Kill)
-		if i == 2 {
-			if err := awaitMode(client[2], "leader"); err != nil {
-				return nil, err
-			}
-		}
+	for _, i := range []int{1, 2} {
+		startServer(t, l.dirs[i])
 	}
-	return l, awaitMode(client[0], "follower")
+	awaitMode(t, l.leader, "leader")
+	startServer(t, l.dirs[0])
+	awaitMode(t, l.follower, "follower")
+	return l
 }
 
-func awaitMode(addr, mode string) error {
-	var answer string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		answer, _ = zktest.Ask(addr, "srvr", time.Second) // asked too early it never answers
-		if strings.Contains(answer, "Mode: "+mode) {
-			return nil
-		}
-	}
-	return fmt.Errorf("server %s: got %q, want it to be %s", addr, answer, mode)
-}
-
-func freeAddr(t *testing.T) string {
+// startServer starts the server whose configuration is in dir.
+func startServer(t *testing.T, dir string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	cmd, err := zktest.Java(filepath.Join(dir, "zoo.cfg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	proc, err := child.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proc.Kill)
 }
 
-func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+func awaitMode(t *testing.T, addr, mode string) {
+	t.Helper()
+	var status string
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		status, _ = zktest.Ask(addr, "srvr", time.Second) // too early, there is no answer
+		if strings.Contains(status, "Mode: "+mode) {
+			return
+		}
+	}
+	t.Fatalf("server %s: got %q, want it to be %s", addr, status, mode)
+}
 
-// A link passes connections on, and can hold what comes back.
-type link struct {
-	addr string
-
+// A proxy passes connections on, and can hold what comes back.
+type proxy struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	held    bool
 }
 
-func newLink(t *testing.T, target string) *link {
+func startProxy(t *testing.T, addr, target string) *proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{addr: listener.Addr().String()}
-	l.changed = sync.NewCond(&l.mu)
+	p := &proxy{}
+	p.changed = sync.NewCond(&p.mu)
 	var running sync.WaitGroup
 	ends := make(chan struct{})
 	t.Cleanup(func() {
 		close(ends)
 		listener.Close()
-		l.hold(false)
+		p.hold(false)
 		running.Wait()
 	})
 	running.Go(func() {
@@ -155,33 +129,33 @@ func newLink(t *testing.T, target string) *link {
 			}
 			closeBoth := sync.OnceFunc(func() { near.Close(); far.Close() })
 			running.Go(func() { io.Copy(far, near); closeBoth() })
-			running.Go(func() { io.Copy(near, holding{far, l}); closeBoth() })
+			running.Go(func() { io.Copy(near, heldReader{far, p}); closeBoth() })
 			running.Go(func() { <-ends; closeBoth() })
 		}
 	})
-	return l
+	return p
 }
 
 // hold, while it is on, keeps back what the target sends; then it comes late.
-func (l *link) hold(on bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.held = on
-	l.changed.Broadcast()
+func (p *proxy) hold(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = on
+	p.changed.Broadcast()
 }
 
-// A holding reads from a link's target, when it may.
-type holding struct {
+// A heldReader reads from a proxy's target, when it may.
+type heldReader struct {
 	io.Reader
-	link *link
+	proxy *proxy
 }
 
-func (h holding) Read(b []byte) (int, error) {
-	n, err := h.Reader.Read(b)
-	h.link.mu.Lock()
-	defer h.link.mu.Unlock()
-	for h.link.held {
-		h.link.changed.Wait()
+func (r heldReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	for r.proxy.held {
+		r.proxy.changed.Wait()
 	}
 	return n, err
 }

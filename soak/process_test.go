@@ -1,7 +1,6 @@
 package soak_test
 
 import (
-	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -11,99 +10,96 @@ import (
 	"testing"
 	"time"
 
+	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/internal/zktest/child"
 	"leasehold.example/leasehold/soak/history"
 )
 
-// python is Debian's own: another one on the PATH would not see python3-kazoo.
-const python = "/usr/bin/python3"
-
-// A chronicle gathers what all processes of a run log. It is safe for
+// An eventLog gathers what all processes of a run log. It is safe for
 // concurrent use.
-type chronicle struct {
+type eventLog struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	events  []history.Event
-	errs    []error
 }
 
-func newChronicle() *chronicle {
-	c := &chronicle{}
-	c.changed = sync.NewCond(&c.mu)
-	return c
+func newEventLog() *eventLog {
+	l := &eventLog{}
+	l.changed = sync.NewCond(&l.mu)
+	return l
 }
 
-func (c *chronicle) add(e history.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.events = append(c.events, e)
-	c.changed.Broadcast()
+func (l *eventLog) add(e history.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	l.changed.Broadcast()
 }
 
-// note adds an Event of the test itself, now.
-func (c *chronicle) note(e history.Event) { c.add(history.Stamp(e)) }
+// addNow adds an Event of the test itself.
+func (l *eventLog) addNow(e history.Event) { l.add(history.Stamp(e)) }
 
 // all returns the Events so far.
-func (c *chronicle) all() []history.Event {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.events)
+func (l *eventLog) all() []history.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.events)
 }
 
 // from returns the Events from number i on, and moves i behind them.
-func (c *chronicle) from(i *int) []history.Event {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	events := c.events[*i:]
-	*i = len(c.events)
+func (l *eventLog) from(i *int) []history.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	events := l.events[*i:]
+	*i = len(l.events)
 	return events
 }
 
-// patience bounds every wait for a process.
-const patience = 30 * time.Second
+// waitLimit bounds every wait for a process.
+const waitLimit = 30 * time.Second
 
-// await returns the first Event that matches, once it is there.
-func (c *chronicle) await(t *testing.T, what string, match func(history.Event) bool) history.Event {
+// await waits for an Event that matches, and returns the first one.
+func (l *eventLog) await(t *testing.T, what string, match func(history.Event) bool) history.Event {
 	t.Helper()
-	late := time.AfterFunc(patience, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.changed.Broadcast()
-	})
-	defer late.Stop()
-	deadline := time.Now().Add(patience)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	late := false
+	defer time.AfterFunc(waitLimit, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		late = true
+		l.changed.Broadcast()
+	}).Stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i := 0; ; {
-		for ; i < len(c.events); i++ {
-			if match(c.events[i]) {
-				return c.events[i]
+		for ; i < len(l.events); i++ {
+			if match(l.events[i]) {
+				return l.events[i]
 			}
 		}
-		if time.Now().After(deadline) {
-			for _, e := range c.events[max(0, len(c.events)-20):] {
+		if late {
+			for _, e := range l.events[max(0, len(l.events)-20):] {
 				t.Log(e)
 			}
-			t.Fatalf("no %s in %s", what, patience)
+			t.Fatalf("no %s in %s", what, waitLimit)
 		}
-		c.changed.Wait()
+		l.changed.Wait()
 	}
 }
 
 // A process is a holder that runs.
 type process struct {
-	run       string
-	chronicle *chronicle
-	proc      *child.Process
-	stdin     io.WriteCloser
-	stderr    *os.File
-	read      chan struct{} // closed when all that it logged is in the chronicle
+	run    string
+	log    *eventLog
+	proc   *child.Process
+	stdin  io.WriteCloser
+	stderr *os.File
+	read   chan struct{} // closed when all that it logged is in the log
 }
 
 // start starts cmd as the holder of that run.
-func (c *chronicle) start(t *testing.T, run string, cmd *exec.Cmd) *process {
+func (l *eventLog) start(t *testing.T, run string, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{run: run, chronicle: c, read: make(chan struct{})}
+	p := &process{run: run, log: l, read: make(chan struct{})}
 	out, stdout, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -122,10 +118,8 @@ func (c *chronicle) start(t *testing.T, run string, cmd *exec.Cmd) *process {
 	go func() {
 		defer close(p.read)
 		defer out.Close()
-		if err := history.Read(out, c.add); err != nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.errs = append(c.errs, err)
+		if err := history.Read(out, l.add); err != nil {
+			t.Errorf("read what %s logs: %v", run, err)
 		}
 	}()
 	t.Cleanup(func() {
@@ -144,29 +138,17 @@ func (p *process) kill() {
 	select {
 	case <-p.proc.Done():
 	default:
-		p.chronicle.note(history.Event{Kind: history.Ended, Run: p.run})
+		p.log.addNow(history.Event{Kind: history.Ended, Run: p.run})
 		p.proc.Kill()
 	}
 	<-p.read
 }
 
-// tell gives a holder without a plan something to do. It doesn't wait.
-func (p *process) tell(t *testing.T, command any) {
+// result returns what the n-th call of that kind came to, from 1.
+func (p *process) result(t *testing.T, op string, n int) history.Event {
 	t.Helper()
-	line, err := json.Marshal(command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.stdin.Write(append(line, '\n')); err != nil {
-		t.Fatalf("tell %s: %v", p.run, err)
-	}
-}
-
-// answer returns what the n-th call of that kind came to, from 1.
-func (p *process) answer(t *testing.T, op string, n int) history.Event {
-	t.Helper()
-	return p.chronicle.await(t, "answer of "+p.run+" to "+op, func(e history.Event) bool {
-		if e.Run != p.run || e.Kind != history.Answer || e.Op != op {
+	return p.log.await(t, "result of "+p.run+"'s "+op, func(e history.Event) bool {
+		if e.Run != p.run || e.Kind != history.Result || e.Op != op {
 			return false
 		}
 		n--
@@ -177,9 +159,6 @@ func (p *process) answer(t *testing.T, op string, n int) history.Event {
 // kazooScript returns the path of the kazoo holder.
 func kazooScript(t *testing.T) string {
 	t.Helper()
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("%v; apt-get install python3-kazoo", err)
-	}
 	script, err := filepath.Abs("kazoo_holder.py")
 	if err != nil {
 		t.Fatal(err)
@@ -187,14 +166,12 @@ func kazooScript(t *testing.T) string {
 	return script
 }
 
-// goBuild builds the holder of the module in dir.
-func goBuild(t *testing.T, dir string) string {
+// python returns the interpreter that has kazoo.
+func python(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "holder")
-	cmd := exec.Command("go", "build", "-o", binary, "./soak/holder")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the holder in %s: %v\n%s", dir, err, out)
+	path, err := testpair.Python()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return binary
+	return path
 }

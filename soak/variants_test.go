@@ -1,9 +1,7 @@
 package soak_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,25 +10,129 @@ import (
 	"leasehold.example/leasehold/soak/history"
 )
 
-// A variant is a weakness, and the course of events that it shows in.
+// A variant is a weakness, and the events in which it shows.
 type variant struct {
-	patch string
-	play  func(s *scene)
-	rule  string // that the checker must find broken
-	lags  bool   // the scene needs a follower that lags
-	skew  time.Duration
+	name     string
+	weakness []edit
+	setting  []edit // what the control has too, besides stops
+	run      func(s *scenario)
+	rule     string // that the checker must find broken
+	lags     bool   // it needs a follower that lags
+	skew     time.Duration
+}
+
+// stops are places where a process can be made to stop, and a wall clock that
+// runs ahead. They weaken nothing: a holder with them alone is the control.
+var stops = []edit{
+	{".", "Client.wallNow", `return time.Now()`, `return time.Now().Add(points.Ahead)`},
+	{".", "ReadInstant", `time.Now()`, `time.Now().Add(points.Ahead)`},
+	{"zookeeper", "update.attempt", `below, err := sess.children(`, `points.Stop("children"); below, err := sess.children(`},
+	{"zookeeper", "update.queue", `record, err := u.recordInQueue(`, `points.Stop("queue"); record, err := u.recordInQueue(`},
+	{"zookeeper", "update.commit", ``, `points.Stop("commit")`},
+	// What stopped counts as sent: the end of its context does not keep it back.
+	{
+		"zookeeper", "holding.write", `if hook := h.store.beforeCommit; hook != nil {`,
+		`if points.Stop("renew") { ctx = context.WithoutCancel(ctx) }
+		if hook := h.store.beforeCommit; hook != nil {`,
+	},
+	{"zookeeper", "holding.write", `received = leasehold.ReadInstant()`, `points.Stop("renewed"); received = leasehold.ReadInstant()`},
 }
 
 var variants = []variant{
-	{patch: "no-guard", play: kazooBetweenReadAndCommit, rule: "overlap"},
-	{patch: "record-before-children", play: kazooBetweenTheReads, rule: "overlap"},
-	{patch: "renew-by-version", play: renewalArrivesLate, rule: "overlap"},
-	{patch: "no-session-fence", play: pausedPastTheSession, rule: "overlap"},
-	{patch: "two-sessions", play: takenBehindALaggingServer, rule: "overlap", lags: true},
-	{patch: "late-renewal", play: kazooHasReadBeforeTheRenewal, rule: "overlap", lags: true},
-	{patch: "early-takeover", play: clockRunsAhead, rule: "overlap"},
-	{patch: "no-margin", play: kazooClockRunsAhead, rule: "overlap", skew: kazooAhead},
-	{patch: "from-receiving", play: replyComesLate, rule: "overlap"},
+	{
+		// The guarded transaction does not check the name of its grant node, by
+		// which it fails if anything was created since the children were read.
+		name: "no-guard", run: kazooBetweenReadAndCommit, rule: "overlap",
+		weakness: []edit{{"zookeeper", "update.attempt", `&zk.CheckVersionRequest{Path: guard, Version: 0},`, ``}},
+	},
+	{
+		// The record that was read before the children counts.
+		name: "record-before-children", run: kazooBetweenTheReads, rule: "overlap",
+		weakness: []edit{{"zookeeper", "update.attempt", `!below.isLatest(old)`, `false`}},
+	},
+	{
+		// A renewal checks the version of the record only, not the grant node.
+		name: "renew-by-version", run: renewalArrivesLate, rule: "overlap",
+		weakness: []edit{{"zookeeper", "holding.write", `ops := []any{claim, `, `_ = claim; ops := []any{`}},
+	},
+	{
+		// The commit from the queue does not delete its own lock node, so that
+		// it can be carried out after the session, and the lock, are gone. For
+		// that it has to go out in a later session, as with a client that sends
+		// again what it could not send before.
+		name: "no-session-fence", run: pausedPastTheSession, rule: "overlap",
+		setting: []edit{{
+			"zookeeper", "update.commit", `points.Stop("commit")`,
+			`if points.Stop("commit") {
+				<-sess.over
+				var err error
+				if sess, err = u.store.session(ctx); err != nil {
+					panic(err)
+				}
+			}`,
+		}},
+		weakness: []edit{
+			{"zookeeper", "update.commitQueued", `c.ops = append(c.ops, &zk.DeleteRequest{Path: u.below(lock), Version: -1})`, ``},
+			{"zookeeper", "update.commitQueued", `if err != nil {`, `if true {`}, // so the lock node goes afterwards
+		},
+	},
+	{
+		// The record is read in another session than the children are.
+		name: "two-sessions", run: takenBehindALaggingServer, rule: "overlap", lags: true,
+		weakness: []edit{
+			{"zookeeper", "", "", `package zookeeper
+
+import (
+	"context"
+	"os"
+)
+
+// second is a Store at the server that $LEASEHOLD_SECOND names.
+var second = openSecond()
+
+func openSecond() *Store {
+	host := os.Getenv("LEASEHOLD_SECOND")
+	if host == "" {
+		return nil
+	}
+	s, err := Open(context.Background(), "zk://"+host, nil)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+`},
+			{"zookeeper", "session.record", ``, `if second != nil {
+				var err error
+				if sess, err = second.session(ctx); err != nil {
+					return nil, err
+				}
+			}`},
+		},
+	},
+	{
+		// A renewal counts however late it is sent, without another look for a
+		// client of kazoo that is taking the lease over.
+		name: "late-renewal", run: kazooHasReadBeforeTheRenewal, rule: "overlap", lags: true,
+		weakness: []edit{{"zookeeper", "Store.Renew", `< s.options.Lag`, `< 0`}},
+	},
+	{
+		// A takeover stands though the former lease had not ended by the
+		// store's clock.
+		name: "early-takeover", run: clockRunsAhead, rule: "overlap",
+		weakness: []edit{{".", "Lease.judge", `l.entry.Stamp.At.Before(former.end)`, `false`}},
+	},
+	{
+		// Remaining counts up to End, without MaxClockSkew.
+		name: "no-margin", run: kazooClockRunsAhead, rule: "overlap", skew: kazooAhead,
+		weakness: []edit{{".", "Lease.remaining", ` - l.asked.skew`, ``}},
+	},
+	{
+		// Remaining counts from when the reply came, not from when the request
+		// was sent.
+		name: "from-receiving", run: replyComesLate, rule: "overlap",
+		weakness: []edit{{".", "Lease.remaining", `stamp.Sent.Elapsed()`, `stamp.Received.Elapsed()`}},
+	},
 }
 
 // TestVariants weakens Leasehold in one place at a time. The checker must find
@@ -38,24 +140,29 @@ var variants = []variant{
 // without the weakness.
 func TestVariants(t *testing.T) {
 	t.Parallel()
-	control := goBuild(t, patched(t, "points"))
+	control := goBuild(t, stops)
 	server := zktest.Start(t)
 	dirs := []string{dataDir(t, server.Addr())}
-	lag := startLagging(t)
-	turn := make(chan struct{}, 1) // the ensemble lags for one scene at a time
+	lagging := startLagging(t)
+	turn := make(chan struct{}, 1) // the ensemble lags for one scenario at a time
 	for _, v := range variants {
-		t.Run(v.patch, func(t *testing.T) {
+		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			weak := goBuild(t, patched(t, "points", v.patch))
+			control := control
+			if len(v.setting) > 0 {
+				control = goBuild(t, slices.Concat(stops, v.setting))
+			}
+			weak := goBuild(t, slices.Concat(stops, v.setting, v.weakness))
 			for _, c := range []struct{ name, binary string }{{"control", control}, {"weak", weak}} {
 				t.Run(c.name, func(t *testing.T) {
-					s := &scene{T: t, binary: c.binary, hosts: server.Addr(), dirs: dirs, points: t.TempDir(), skew: v.skew}
+					t.Parallel()
+					s := &scenario{T: t, binary: c.binary, hosts: server.Addr(), dirs: dirs, points: t.TempDir(), skew: v.skew}
 					if v.lags {
 						turn <- struct{}{}
 						defer func() { <-turn }()
-						s.hosts, s.lag, s.dirs = lag.leader, lag, lag.dirs
+						s.hosts, s.lagging, s.dirs = lagging.leader, lagging, lagging.dirs
 					}
-					got := s.run(v.play)
+					got := s.check(v.run)
 					if c.name == "control" {
 						wantNone(t, got)
 					} else {
@@ -67,15 +174,15 @@ func TestVariants(t *testing.T) {
 	}
 	t.Run("kazoo alone", func(t *testing.T) {
 		t.Parallel()
-		s := &scene{T: t, hosts: server.Addr(), dirs: dirs, points: t.TempDir()}
-		wantRule(t, s.run(kazooPausedPastTheSession), "overlap")
+		s := &scenario{T: t, hosts: server.Addr(), dirs: dirs, points: t.TempDir()}
+		wantRule(t, s.check(kazooPausedPastTheSession), "overlap")
 	})
 }
 
 func logHistory(t *testing.T, events []history.Event) {
 	t.Helper()
 	for _, e := range events {
-		if e.Kind != history.Look {
+		if e.Kind != history.Sample {
 			t.Log(e)
 		}
 	}
@@ -100,47 +207,6 @@ func wantRule(t *testing.T, got []history.Violation, rule string) {
 	if found[rule] == 0 {
 		t.Errorf("got the violations %v, want one of %q", found, rule)
 	}
-}
-
-// patched returns a copy of the module with the patches applied.
-func patched(t *testing.T, patches ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, pattern := range []string{"go.mod", "go.sum", "*.go", "internal/nodename/*.go", "kazoo/*.go", "zookeeper/*.go", "soak/holder/*.go", "soak/history/*.go", "soak/txnlog/*.go"} {
-		files, err := filepath.Glob(filepath.Join("..", pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			to := filepath.Join(dir, strings.TrimPrefix(file, "../"))
-			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(to, text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for _, name := range patches {
-		patch, err := filepath.Abs(filepath.Join("variants", name+".patch"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("git", "apply", "-C1", patch)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("variants/%s.patch no longer fits the code: %v\n%s", name, err, out)
-		}
-	}
-	return dir
 }
 
 // dataDir asks a server where its logs are.

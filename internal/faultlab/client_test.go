@@ -34,11 +34,14 @@ func TestMain(m *testing.M) {
 	faultlab.Main(m)
 }
 
+// waitLimit bounds every wait for a state.
+const waitLimit = 60 * time.Second
+
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// runClient answers each line with one line.
+// runClient replies to each line with one line.
 func runClient(hosts []string) {
 	var conn *zk.Conn
 	connect := func() {
@@ -51,25 +54,25 @@ func runClient(hosts []string) {
 	connect()
 	input := bufio.NewScanner(os.Stdin)
 	for input.Scan() {
-		answer, err := "done", error(nil)
+		result, err := "done", error(nil)
 		switch words := strings.Fields(input.Text()); words[0] {
 		case "through": // that server, from now on
-			for answer = ""; answer != words[1]; answer = conn.Server() {
+			for result = ""; result != words[1]; result = conn.Server() {
 				conn.Close()
 				connect()
 				_, _, err = conn.Exists("/")
 			}
 		case "server":
-			answer = conn.Server()
+			result = conn.Server()
 		case "set": // the path to the data
 			_, err = conn.Set(words[1], []byte(words[2]), -1)
 		case "ruok": // to the address
-			answer, err = zktest.Ask(words[1], "ruok", 500*time.Millisecond)
+			result, err = zktest.Ask(words[1], "ruok", 500*time.Millisecond)
 		}
 		if err != nil {
-			answer = "error: " + err.Error()
+			result = "error: " + err.Error()
 		}
-		fmt.Println(answer)
+		fmt.Println(result)
 	}
 }
 
@@ -78,7 +81,7 @@ type client struct {
 	t       *testing.T
 	proc    *child.Process
 	input   io.Writer
-	answers chan string
+	results chan string
 }
 
 func startClient(t *testing.T, l *faultlab.Lab, namespace int) *client {
@@ -92,20 +95,20 @@ func startClient(t *testing.T, l *faultlab.Lab, namespace int) *client {
 	}
 	read, write := io.Pipe()
 	cmd.Stdout = write
-	c := &client{t: t, input: stdin, answers: make(chan string, 100)}
+	c := &client{t: t, input: stdin, results: make(chan string, 100)}
 	if c.proc, err = child.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.proc.Kill)
 	go func() {
 		for lines := bufio.NewScanner(read); lines.Scan(); {
-			c.answers <- lines.Text()
+			c.results <- lines.Text()
 		}
 	}()
 	return c
 }
 
-// send has the client do something; its answer is to be awaited.
+// send has the client do something. Its result is to be awaited.
 func (c *client) send(line string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.input, line+"\n"); err != nil {
@@ -113,35 +116,36 @@ func (c *client) send(line string) {
 	}
 }
 
-// answer waits for the next answer.
-func (c *client) answer() string {
+// result waits for the next result.
+func (c *client) result() string {
 	c.t.Helper()
 	select {
-	case a := <-c.answers:
+	case a := <-c.results:
 		return a
-	case <-time.After(20 * time.Second):
-		c.t.Fatal("no answer from the client in 20 s")
+	case <-time.After(waitLimit):
+		c.t.Fatalf("no result from the client in %v", waitLimit)
 		panic("unreachable")
 	}
 }
 
-func (c *client) ask(line string) string {
+func (c *client) do(line string) string {
 	c.t.Helper()
 	c.send(line)
-	return c.answer()
+	return c.result()
 }
 
-// insist asks until it is done, and returns how long that took.
-func (c *client) insist(line string) time.Duration {
+// doUntilDone sends the line until the result is "done", since a client may lose
+// its connection, and returns how long that took.
+func (c *client) doUntilDone(line string) time.Duration {
 	c.t.Helper()
 	began := time.Now()
 	for {
-		answer := c.ask(line)
-		if answer == "done" {
+		result := c.do(line)
+		if result == "done" {
 			return time.Since(began)
 		}
-		if time.Since(began) > 30*time.Second {
-			c.t.Fatalf("got %q from %q after 30 s, want done", answer, line)
+		if time.Since(began) > waitLimit {
+			c.t.Fatalf("got %q from %q after %v, want done", result, line, waitLimit)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

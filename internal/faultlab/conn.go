@@ -10,7 +10,7 @@ import (
 	"leasehold.example/leasehold/internal/zktest"
 )
 
-// session is what Conn asks for; it lasts through a change of leaders.
+// session is Conn's timeout; a session lasts through a change of leaders.
 const session = 6 * time.Second
 
 // Conn opens a session from the observer's place, with all servers to choose
@@ -30,7 +30,7 @@ func dial(network, addr string, timeout time.Duration) (net.Conn, error) {
 }
 
 // A clamped connection waits no longer for anything than the client library
-// does for an answer: for a handshake it would wait ten times that.
+// waits for a reply: for a handshake it would wait ten times that.
 type clamped struct{ net.Conn }
 
 func clamp(t time.Time) time.Time {

@@ -3,7 +3,7 @@ package faultlab
 import "os"
 
 // Inside reports whether Main has made its namespaces.
-func Inside() bool { return os.Getenv(within) != "" }
+func Inside() bool { return os.Getenv(insideVar) != "" }
 
 // Dial connects as Conn does.
 var Dial = dial

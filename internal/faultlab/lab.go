@@ -29,7 +29,7 @@ type Config struct {
 
 // A Lab is an ensemble and places for its clients. Servers and clients are
 // numbered from 0. The methods are safe for concurrent use. A fault that can't
-// be inflicted, or cured, is an error of the test that started the laboratory.
+// begin, or end, is an error of the test that started the laboratory.
 type Lab struct {
 	t       testing.TB
 	number  int
@@ -62,8 +62,8 @@ func Start(t testing.TB, c Config) *Lab {
 	}
 	dir := t.TempDir() // first, so that it is removed last
 	t.Cleanup(l.stop)
-	if err := l.wire(c.Servers, c.Clients); err != nil {
-		t.Fatalf("wire the fault laboratory: %v", err)
+	if err := l.createNetwork(c.Servers, c.Clients); err != nil {
+		t.Fatalf("create the network of the fault laboratory: %v", err)
 	}
 	for i := range c.Servers {
 		s, err := newServer(l, i, c, filepath.Join(dir, fmt.Sprintf("server%d", i)))
@@ -97,7 +97,7 @@ func (l *Lab) stop() {
 			l.t.Errorf("remove the disk of server %d: %v", s.index, err)
 		}
 	}
-	l.unwire()
+	l.removeNetwork()
 }
 
 // Servers returns how many servers there are.

@@ -10,26 +10,26 @@ import (
 	"testing"
 )
 
-// within, set in the environment, says that this process is in the
-// namespaces that enter made.
-const within = "LEASEHOLD_FAULTLAB"
+// insideVar, set in the environment, says that this process is in the
+// namespaces that reexec made.
+const insideVar = "LEASEHOLD_FAULTLAB"
 
 // errUnusable says why there is no laboratory here; nil where there is one.
 var errUnusable = errors.New("it needs a TestMain that calls faultlab.Main")
 
 // Main runs the tests of a package in new namespaces, of which they are root:
 // it executes the test binary once more, with the same arguments, and does not
-// return in the first process. Where namespaces can't be had, the tests run
+// return in the first process. Where namespaces are not possible, the tests run
 // where they are, and [Start] fails. With FAULTS=off in the environment no
 // test runs, and that is a success. Call Main, and nothing after it, from
-// TestMain; what is to run as another program (a helper process) comes before.
+// TestMain; a test binary that also serves as a helper process decides so before.
 func Main(m *testing.M) {
 	if os.Getenv("FAULTS") == "off" {
 		fmt.Println("faults off")
 		return
 	}
-	if os.Getenv(within) == "" {
-		errUnusable = enter()
+	if os.Getenv(insideVar) == "" {
+		errUnusable = reexec()
 	} else {
 		errUnusable = nil
 	}
@@ -40,9 +40,9 @@ func Main(m *testing.M) {
 // namespaces' processes.
 const setup = `mount -t tmpfs tmpfs /run && mount -t proc proc /proc && ip link set lo up`
 
-// enter replaces this process by one that runs the same tests in new
-// namespaces. It returns only if that can't be.
-func enter() error {
+// reexec replaces this process by one that runs the same tests in new
+// namespaces. It returns only if that is not possible.
+func reexec() error {
 	// Debian keeps tools of administrators from users' paths.
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
 		return err
@@ -56,13 +56,13 @@ func enter() error {
 	if err != nil {
 		return err
 	}
-	if err := os.Setenv(within, "1"); err != nil {
+	if err := os.Setenv(insideVar, "1"); err != nil {
 		return err
 	}
-	defer os.Unsetenv(within)
+	defer os.Unsetenv(insideVar)
 
-	// The user namespace comes first in line, so that root's tests run as
-	// everybody's do. What may be forbidden is tried before there is no way back.
+	// A user namespace is tried first for root too, so that root's tests run as
+	// everybody's do. After Exec there is no return, so all is tried before it.
 	var reasons []string
 	for _, kinds := range []string{"-rmn", "-mn"} {
 		unshare := []string{"unshare", kinds, "--fork", "--pid", "--kill-child", "sh", "-c"}
@@ -83,9 +83,9 @@ func enter() error {
 	return fmt.Errorf("%s\nhint: %s", strings.Join(reasons, "\n"), hint())
 }
 
-// hint names what most likely forbids namespaces here.
+// hint names the setting that most likely forbids namespaces here.
 func hint() string {
-	for _, s := range []struct{ key, forbids, mend string }{
+	for _, s := range []struct{ key, forbids, remedy string }{
 		{"kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"},
 		{"kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
 		{"user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"},
@@ -93,7 +93,7 @@ func hint() string {
 	} {
 		value, err := os.ReadFile("/proc/sys/" + s.key)
 		if err == nil && strings.TrimSpace(string(value)) == s.forbids {
-			return s.mend + ", as root"
+			return s.remedy + ", as root"
 		}
 	}
 	return "run the tests as root, or in a container that may make namespaces (docker run --privileged); FAULTS=off leaves them out"

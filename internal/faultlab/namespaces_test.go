@@ -200,32 +200,42 @@ func TestPurgeKeepsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	l := faultlab.Start(t, faultlab.Config{Servers: 1, ServerConfig: "snapCount=20"})
 	conn := l.Conn(t)
-	const nodes = 300
-	for i := range nodes {
-		if _, err := conn.Create(fmt.Sprintf("/n%d", i), nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l.Kill(0)
-	files := func() int {
-		entries, err := os.ReadDir(filepath.Join(l.Data(0), "version-2"))
+	// files returns those of a kind, by their zxids in rising order.
+	files := func(kind string) []string {
+		names, err := filepath.Glob(filepath.Join(l.Data(0), "version-2", kind+".*"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(entries)
+		slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+		return names
 	}
-	before := files()
+	// The server leaves a snapshot out while it is still writing another.
+	seen, nodes := map[string]bool{}, 0
+	for ; len(seen) < 10; nodes++ {
+		if _, err := conn.Create(fmt.Sprintf("/n%d", nodes), nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files("snapshot") {
+			seen[name] = true
+		}
+	}
+	l.Kill(0)
 	l.Purge()
-	// Three snapshots, each with its log, and the last log before.
-	if after := files(); before < 20 || after > 8 {
-		t.Errorf("got %d files and %d after the purge, want 20 or more and 8 or less", before, after)
+	snapshots, logs := files("snapshot"), files("log")
+	if len(snapshots) != 3 {
+		t.Fatalf("got the snapshots %q after the purge, want three", snapshots)
+	}
+	zxid := func(name string) uint64 {
+		n, err := strconv.ParseUint(strings.TrimPrefix(filepath.Ext(name), "."), 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if len(logs) < 2 || zxid(logs[0]) > zxid(snapshots[0]) || zxid(logs[1]) <= zxid(snapshots[0]) {
+		t.Errorf("got the logs %q after the purge, want one that begins before %s, and all after it", logs, snapshots[0])
 	}
 	// When the newer snapshots can't be read, the oldest must do, with the logs.
-	snapshots, err := filepath.Glob(filepath.Join(l.Data(0), "version-2", "snapshot.*"))
-	if err != nil || len(snapshots) != 3 {
-		t.Fatalf("got the snapshots %v and error %v, want 3", snapshots, err)
-	}
-	slices.SortFunc(snapshots, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	for _, newer := range snapshots[1:] {
 		if err := os.Remove(newer); err != nil {
 			t.Fatal(err)

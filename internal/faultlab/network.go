@@ -21,11 +21,11 @@ func enterNet(net, name string, args ...string) *exec.Cmd {
 	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + net, "--", name}, args...)...)
 }
 
-// wire makes the switch and connects everybody to it.
-func (l *Lab) wire(servers, clients int) error {
+// createNetwork makes the switch and connects all hosts to it.
+func (l *Lab) createNetwork(servers, clients int) error {
 	var add, connect, ports strings.Builder
-	own := map[string]string{} // the commands for each leaf
-	leaf := func(net, addr, port string) {
+	own := map[string]string{} // the commands in each host's namespace
+	host := func(net, addr, port string) {
 		fmt.Fprintf(&add, "netns add %s\n", net)
 		fmt.Fprintf(&connect, "link add eth0 netns %s type veth peer name %s netns %s\n", net, port, l.switchNet())
 		fmt.Fprintf(&ports, "link set %s master switch up\n", port)
@@ -33,10 +33,10 @@ func (l *Lab) wire(servers, clients int) error {
 	}
 	fmt.Fprintf(&add, "netns add %s\n", l.switchNet())
 	for i := range servers {
-		leaf(l.serverNet(i), l.serverAddr(i), serverPort(i))
+		host(l.serverNet(i), l.serverAddr(i), serverPort(i))
 	}
 	for c := range clients {
-		leaf(l.clientNet(c), l.clientAddr(c), clientPort(c))
+		host(l.clientNet(c), l.clientAddr(c), clientPort(c))
 	}
 	fmt.Fprintf(&connect, "link add %s type veth peer name observer netns %s\n", l.observerLink(), l.switchNet())
 	fmt.Fprintf(&connect, "addr add %s/16 dev %s\nlink set %[2]s up\n", l.observerAddr(), l.observerLink())
@@ -60,16 +60,17 @@ func (l *Lab) wire(servers, clients int) error {
 	return nil
 }
 
-// shortenBackoff has the server's kernel try again each second to deliver what
-// it has sent. By default the pauses double, and a server that was cut off for
-// 15 s is heard in an election 12 s later. Kernels before 6.15 leave it at that.
+// shortenBackoff has the server's kernel send again each second what was not
+// acknowledged. By default the pauses double, and a server that was cut off for
+// 15 s takes part in an election only 12 s later. Kernels before 6.15 don't have
+// this setting.
 func (l *Lab) shortenBackoff(i int) error {
 	const key = "/proc/sys/net/ipv4/tcp_rto_max_ms"
-	return feed(enterNet(l.serverNet(i), "sh", "-c", "test ! -e "+key+" || echo 1000 >"+key), "")
+	return runWithInput(enterNet(l.serverNet(i), "sh", "-c", "test ! -e "+key+" || echo 1000 >"+key), "")
 }
 
-// unwire removes everything; the links go with the namespaces.
-func (l *Lab) unwire() {
+// removeNetwork removes everything; the links end with the namespaces.
+func (l *Lab) removeNetwork() {
 	var del strings.Builder
 	fmt.Fprintf(&del, "netns del %s\n", l.switchNet())
 	for _, s := range l.servers {
@@ -89,11 +90,11 @@ func ip(net, commands string) error {
 	if net != "" {
 		args = append([]string{"-n", net}, args...)
 	}
-	return feed(exec.Command("ip", args...), commands)
+	return runWithInput(exec.Command("ip", args...), commands)
 }
 
-// feed runs cmd with the input, and has what it says in the error.
-func feed(cmd *exec.Cmd, input string) error {
+// runWithInput runs cmd. The error has its output.
+func runWithInput(cmd *exec.Cmd, input string) error {
 	cmd.Stdin = strings.NewReader(input)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, out)
@@ -101,8 +102,8 @@ func feed(cmd *exec.Cmd, input string) error {
 	return nil
 }
 
-// plug sets the switch's port up or down, whatever it was.
-func (l *Lab) plug(port string, up bool) error {
+// setPort sets a port of the switch up or down.
+func (l *Lab) setPort(port string, up bool) error {
 	state := "down"
 	if up {
 		state = "up"
@@ -110,13 +111,13 @@ func (l *Lab) plug(port string, up bool) error {
 	return ip(l.switchNet(), fmt.Sprintf("link set %s %s\n", port, state))
 }
 
-// filterReplies has the client's namespace drop what servers send to it, or
-// not.
+// filterReplies has the client's namespace drop what servers send to it, or let
+// it pass.
 func (l *Lab) filterReplies(client int, drop bool) error {
-	rules := "add table ip lab\ndelete table ip lab\n" // whether there is one or not
+	rules := "add table ip lab\ndelete table ip lab\n" // no error if there is none
 	if drop {
 		rules += "add table ip lab\nadd chain ip lab in { type filter hook input priority 0; }\n" +
 			"add rule ip lab in ip saddr " + l.serverAddresses() + " drop\n"
 	}
-	return feed(enterNet(l.clientNet(client), "nft", "-f", "-"), rules)
+	return runWithInput(enterNet(l.clientNet(client), "nft", "-f", "-"), rules)
 }

@@ -26,7 +26,7 @@ func (l *Lab) purgeNow() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.servers {
-		if !s.full {
+		if !s.diskFull {
 			purgeOld(filepath.Join(s.data(), "version-2"), 3)
 		}
 	}

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	patience = 500 * time.Millisecond // with one question to a server
-	limit    = 60 * time.Second       // for an ensemble to serve, on a busy machine
+	requestTimeout = 500 * time.Millisecond // of one request to a server
+	startTimeout   = 60 * time.Second       // of an ensemble, on a busy machine
 )
 
 // Leader returns the server that leads, as the observer sees it within half a
-// second, and -1 if there is none. A leader that was stopped takes itself for
-// one for a moment after it goes on; it does not count beside a newer one.
+// second, or -1 if there is none. A leader that was paused believes to lead for
+// a moment after it is resumed; a newer one counts instead.
 func (l *Lab) Leader() int {
 	leader, newest := -1, int64(-1)
-	for i, p := range l.positions() {
+	for i, p := range l.statuses() {
 		if epoch := p.zxid >> 32; p.leads && epoch > newest {
 			leader, newest = i, epoch
 		}
@@ -32,23 +32,23 @@ func (l *Lab) Leader() int {
 	return leader
 }
 
-// A position is how far a server that serves has come.
-type position struct {
+// A status is what a server says of itself.
+type status struct {
 	serves, leads bool
 	zxid          int64
 }
 
-func (l *Lab) positions() []position {
-	all := make([]position, len(l.servers))
-	l.ask(func(i int) {
-		answer, err := zktest.Ask(l.Addr(i), "srvr", patience)
+func (l *Lab) statuses() []status {
+	all := make([]status, len(l.servers))
+	l.eachResponsive(func(i int) {
+		answer, err := zktest.Ask(l.Addr(i), "srvr", requestTimeout)
 		if err != nil {
 			return
 		}
 		_, zxid, _ := strings.Cut(answer, "\nZxid: ")
 		zxid, _, _ = strings.Cut(zxid, "\n")
 		n, err := strconv.ParseInt(zxid, 0, 64)
-		all[i] = position{
+		all[i] = status{
 			serves: err == nil,
 			leads:  strings.Contains(answer, "Mode: leader\n") || strings.Contains(answer, "Mode: standalone\n"),
 			zxid:   n,
@@ -57,7 +57,7 @@ func (l *Lab) positions() []position {
 	return all
 }
 
-// flushTime is for how long a server may have applied what it has not logged.
+// flushTime is how long after applying a transaction a server may log it.
 const flushTime = 300 * time.Millisecond
 
 // AwaitSettled waits until all servers that are not stopped, killed, cut off or
@@ -66,27 +66,27 @@ const flushTime = 300 * time.Millisecond
 // is catching up (ZOOKEEPER-4643, -4646).
 func (l *Lab) AwaitSettled(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(50 * time.Millisecond) {
 		leader := l.Leader()
-		if leader >= 0 && l.caughtUp(l.positions()[leader]) {
+		if leader >= 0 && l.caughtUp(l.statuses()[leader]) {
 			time.Sleep(flushTime)
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the servers have not settled within %v; the ends of their logs:%s", limit, l.logs())
+			t.Fatalf("the servers have not settled within %v; the ends of their logs:%s", startTimeout, l.logs())
 		}
 	}
 }
 
-// caughtUp reports whether all servers that can serve have come as far as the
-// leader. Where it has written nothing yet, they are where they were before.
-func (l *Lab) caughtUp(leader position) bool {
+// caughtUp reports whether all servers that can serve have what the leader has.
+// A leader that has written nothing yet is not compared with.
+func (l *Lab) caughtUp(leader status) bool {
 	written := int32(leader.zxid) != 0
-	now := l.positions()
+	now := l.statuses()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, s := range l.servers {
-		if !s.mute() && !s.full && (!now[i].serves || written && now[i].zxid < leader.zxid) {
+		if !s.isSilent() && !s.diskFull && (!now[i].serves || written && now[i].zxid < leader.zxid) {
 			return false
 		}
 	}
@@ -103,7 +103,7 @@ func (l *Lab) AwaitQuorum(t testing.TB) {
 // now, which takes a quorum.
 func (l *Lab) Serving() []int {
 	opened := make([]bool, len(l.servers))
-	l.ask(func(i int) { opened[i] = openSession(l.Addr(i), patience) == nil })
+	l.eachResponsive(func(i int) { opened[i] = openSession(l.Addr(i), requestTimeout) == nil })
 	var serving []int
 	for i := range opened {
 		if opened[i] {
@@ -113,34 +113,30 @@ func (l *Lab) Serving() []int {
 	return serving
 }
 
-// ask asks all servers that can answer, at once.
-func (l *Lab) ask(question func(i int)) {
+// eachResponsive calls f for all servers that can answer, at once.
+func (l *Lab) eachResponsive(f func(i int)) {
+	var calls sync.WaitGroup
 	l.mu.Lock()
-	asked := make([]bool, len(l.servers))
 	for i, s := range l.servers {
-		asked[i] = !s.mute()
-	}
-	l.mu.Unlock()
-	var asking sync.WaitGroup
-	for i := range asked {
-		if asked[i] {
-			asking.Go(func() { question(i) })
+		if !s.isSilent() {
+			calls.Go(func() { f(i) })
 		}
 	}
-	asking.Wait()
+	l.mu.Unlock()
+	calls.Wait()
 }
 
-// await waits until so many servers serve. What to do about one that has
-// ended meanwhile, ended says, if anything.
+// await waits until so many servers serve. It calls ended, if not nil, for
+// servers that have ended.
 func (l *Lab) await(t testing.TB, servers int, ended func(*server) error) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
 		serving := l.Serving()
 		if len(serving) >= servers && l.Leader() >= 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("got %d servers that serve after %v, want %d; the ends of their logs:%s", len(serving), limit, servers, l.logs())
+			t.Fatalf("got %d servers that serve after %v, want %d; the ends of their logs:%s", len(serving), startTimeout, servers, l.logs())
 		}
 		if ended == nil {
 			continue
@@ -172,8 +168,8 @@ func (l *Lab) logs() string {
 	return logs.String()
 }
 
-// openSession opens a session of its own at the server, and closes it: two
-// writes, of which the server has seen the first.
+// openSession opens a session of its own at the server, and closes it. The server
+// has carried out the first of these two writes when it returns.
 func openSession(addr string, within time.Duration) error {
 	conn, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {

@@ -20,10 +20,10 @@ type server struct {
 	index int
 	dir   string
 
-	proc   *child.Process // the last one started
-	paused bool
-	cut    bool
-	full   bool
+	proc     *child.Process // the last one started
+	paused   bool
+	cut      bool
+	diskFull bool
 }
 
 func (s *server) file(name string) string { return filepath.Join(s.dir, name) }
@@ -35,15 +35,15 @@ func (s *server) addr() string {
 }
 
 // newServer mounts the server's disk, and writes its configuration. In an
-// election, servers repeat their votes twice a second: their pauses otherwise
-// double, with the effect that shortenBackoff names.
+// election, servers repeat their votes twice a second: otherwise the pauses
+// double, as those of shortenBackoff do.
 func newServer(l *Lab, index int, c Config, dir string) (*server, error) {
 	s := &server{lab: l, index: index, dir: dir}
 	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return nil, err
 	}
 	mount := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", c.DiskMB), "tmpfs", s.data())
-	if err := feed(mount, ""); err != nil {
+	if err := runWithInput(mount, ""); err != nil {
 		return nil, err
 	}
 	config := fmt.Sprintf(`dataDir=%s
@@ -69,7 +69,7 @@ fastleader.maxNotificationInterval=500
 		os.WriteFile(filepath.Join(s.data(), "myid"), fmt.Appendln(nil, index+1), 0o600))
 }
 
-func (s *server) unmount() error { return feed(exec.Command("umount", s.data()), "") }
+func (s *server) unmount() error { return runWithInput(exec.Command("umount", s.data()), "") }
 
 func (s *server) running() bool {
 	if s.proc == nil {
@@ -83,8 +83,8 @@ func (s *server) running() bool {
 	}
 }
 
-// mute reports whether it is known that the server answers nobody.
-func (s *server) mute() bool { return s.paused || s.cut || !s.running() }
+// isSilent reports whether it is known that the server answers nobody.
+func (s *server) isSilent() bool { return s.paused || s.cut || !s.running() }
 
 // start starts the process unless it runs. It doesn't wait until it serves.
 func (s *server) start() error {
@@ -116,7 +116,7 @@ func (s *server) kill() {
 
 // fill leaves no byte free on the server's disk.
 func (s *server) fill() error {
-	s.full = true
+	s.diskFull = true
 	f, err := os.OpenFile(s.filler(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil && !errors.Is(err, syscall.ENOSPC) {
 		return err

@@ -2,6 +2,6 @@
 // what Go and Python hosts do to each other's leases.
 //
 // A [Peer] is a Python process that carries out what a test asks for with the
-// recipes of the Debian package python3-kazoo; a test on a machine without it
-// fails and says so. No Peer outlives the test binary.
+// recipes of the kazoo that package testpair selects; a test on a machine without
+// it fails and says so. No Peer outlives the test binary.
 package kazootest

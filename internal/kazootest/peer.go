@@ -15,14 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/internal/zktest/child"
 )
 
 //go:embed peer.py
 var script []byte
-
-// python is Debian's own: another one on the PATH would not see python3-kazoo.
-const python = "/usr/bin/python3"
 
 // A Config says how a Peer differs from the usual one.
 type Config struct {
@@ -107,8 +105,9 @@ func StartWith(t testing.TB, zkAddr string, c Config) *Peer {
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = time.Minute
 	}
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("%v; apt-get install python3-kazoo", err)
+	python, err := testpair.Python()
+	if err != nil {
+		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "peer.py")
 	if err := os.WriteFile(file, script, 0o600); err != nil {
@@ -153,7 +152,7 @@ func (p *Peer) awaitReady(lines *bufio.Reader) error {
 		return err
 	}
 	if r.Missing != "" {
-		return fmt.Errorf("%s; apt-get install python3-kazoo python3-pure-sasl", r.Missing)
+		return fmt.Errorf("%s; make deps (or make deps-newest) installs it", r.Missing)
 	}
 	return nil
 }

@@ -4,7 +4,8 @@
 // [Start] gives a test a server of its own, which it may kill, pause and
 // restart, and whose packets it may count. [Shared] gives all tests of a
 // package one server, for those that only need a path of their own.
-// [StartSecured] is for those about TLS, users and permissions. All need the
-// Debian package zookeeper; a test on a machine without it fails and says so.
+// [StartSecured] is for those about TLS, users and permissions. Package
+// testpair selects the server's version; a test on a machine without it fails
+// and says so.
 // No server outlives the test binary.
 package zktest

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/internal/zktest"
 )
 
@@ -32,6 +33,17 @@ func TestSharedIsOneServer(t *testing.T) {
 		}
 	}()
 	a.Kill()
+}
+
+func TestServerIsThePairs(t *testing.T) {
+	t.Parallel()
+	answer, err := zktest.Ask(zktest.Shared(t).Addr(), "srvr", 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest := testpair.Name() == testpair.Newest; newest != strings.HasPrefix(answer, "Zookeeper version: 3.9.5-") {
+		t.Errorf("got a server with the pair %s that says %s", testpair.Name(), answer)
+	}
 }
 
 func TestCountersCountRequestsAndCommits(t *testing.T) {
@@ -224,7 +236,7 @@ func TestFailureToStartShowsTheLog(t *testing.T) {
 
 func TestMissingPackageIsNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if got := failure(t, func(t testing.TB) { zktest.Start(t) }); !strings.Contains(got, "apt-get install zookeeper") {
+	if got := failure(t, func(t testing.TB) { zktest.Start(t) }); !strings.Contains(got, "apt-get install default-jre-headless") {
 		t.Errorf("got the failure %q, want one with the command that mends it", got)
 	}
 }

@@ -4,7 +4,7 @@
     /usr/bin/python3 vectors.py answer      answer requests, one a line, until end of file
 
 Every verdict comes from kazoo's own NonBlockingLease, run over a dictionary
-that stands in for the client. It needs Debian's python3-kazoo.
+that stands in for the client.
 """
 import base64
 import contextlib

@@ -53,7 +53,7 @@ func Check(h History) []Violation {
 	bad = append(bad, overlaps(intervals)...)
 	bad = append(bad, slots(intervals, h.Slots)...)
 	bad = append(bad, tokens(events, intervals)...)
-	bad = append(bad, answers(events, intervals, recs)...)
+	bad = append(bad, results(events, intervals, recs)...)
 	if h.Progress > 0 {
 		bad = append(bad, progress(events, recs, h.Progress)...)
 	}
@@ -68,7 +68,7 @@ func fillTokens(events []Event, recs records) {
 		id := grantID{e.Run, e.Lease}
 		switch {
 		case e.Token != 0 || e.Lease == 0:
-		case e.Kind == Answer && e.Outcome == Granted:
+		case e.Kind == Result && e.Outcome == Granted:
 			for _, s := range recs[e.Path] {
 				if s.token == s.zxid && s.record.Holder == e.Holder && s.record.End.Unix() == e.End && s.time <= e.Wall/1e6 {
 					found[id] = s.token
@@ -81,7 +81,7 @@ func fillTokens(events []Event, recs records) {
 	}
 }
 
-// overlaps looks at one path at a time; that of a slot is one.
+// overlaps compares the intervals at one path at a time; a slot has its own.
 func overlaps(intervals []Interval) []Violation {
 	var bad []Violation
 	open := map[string][]Interval{}
@@ -125,26 +125,25 @@ func slots(intervals []Interval, limits map[string]int) []Violation {
 	return bad
 }
 
-// tokens compares each grant with all that were answered before it was asked
-// for, and each interval with those that began earlier.
+// tokens compares each grant with all that had returned before its call began,
+// and each interval with those that began earlier.
 func tokens(events []Event, intervals []Interval) []Violation {
 	var bad []Violation
-	asked := map[grantID]map[string]Event{} // the greatest token at each path when the call began
+	before := map[grantID]map[string]Event{} // the greatest token at each path when the call began
 	greatest := map[string]Event{}
 	for _, e := range events {
 		id := grantID{e.Run, e.Call}
 		switch {
 		case e.Kind == Call && e.Op != "renew" && e.Op != "release" && e.Op != "hold":
-			before := map[string]Event{}
+			before[id] = map[string]Event{}
 			for path, g := range greatest {
 				if path == e.Path || strings.HasPrefix(path, e.Path+"/") {
-					before[path] = g
+					before[id][path] = g
 				}
 			}
-			asked[id] = before
-		case e.Kind == Answer && e.Outcome == Granted && e.Token != 0:
-			if before, ok := asked[id][e.Path]; ok && before.Token >= e.Token {
-				bad = append(bad, Violation{"token", fmt.Sprintf("%d, granted after %d: %s; %s", e.Token, before.Token, before, e)})
+		case e.Kind == Result && e.Outcome == Granted && e.Token != 0:
+			if g, ok := before[id][e.Path]; ok && g.Token >= e.Token {
+				bad = append(bad, Violation{"token", fmt.Sprintf("%d, granted after %d: %s; %s", e.Token, g.Token, g, e)})
 			}
 			if e.Token > greatest[e.Path].Token {
 				greatest[e.Path] = e
@@ -163,15 +162,15 @@ func tokens(events []Event, intervals []Interval) []Violation {
 	return bad
 }
 
-// answers holds what processes were told to what the servers did.
-func answers(events []Event, intervals []Interval, recs records) []Violation {
+// results compares what processes were told with what the servers did.
+func results(events []Event, intervals []Interval, recs records) []Violation {
 	var bad []Violation
 	acted := map[grantID]Interval{}
 	for _, i := range intervals {
 		acted[grantID{i.Run, i.Lease}] = i
 	}
 	for _, e := range events {
-		if e.Kind != Answer {
+		if e.Kind != Result {
 			continue
 		}
 		of := func(s state) bool { return s.token == e.Token && e.Token != 0 && s.time <= e.Wall/1e6 }
@@ -236,7 +235,7 @@ func progress(events []Event, recs records, within time.Duration) []Violation {
 	}
 	granted := map[string]bool{}
 	for _, e := range events {
-		if e.Kind == Answer && e.Outcome == Granted && e.At >= quiet && e.At <= quiet+within.Nanoseconds() {
+		if e.Kind == Result && e.Outcome == Granted && e.At >= quiet && e.At <= quiet+within.Nanoseconds() {
 			granted[e.Path] = true
 		}
 	}

@@ -20,8 +20,8 @@ type Kind string
 const (
 	Started Kind = "started" // a process began
 	Call    Kind = "call"    // a call of the library began
-	Answer  Kind = "answer"  // it returned
-	Look    Kind = "look"    // the process looked whether it may act, and for how long
+	Result  Kind = "result"  // it returned
+	Sample  Kind = "sample"  // the process read for how long it may act
 	Stop    Kind = "stop"    // it acts no more on a lease, whatever it was allowed
 	Session Kind = "session" // its connection has a session, a new one perhaps
 	Ended   Kind = "ended"   // the process was killed, or left
@@ -49,24 +49,24 @@ const (
 
 // An Event is one line of a history. Which fields are set depends on its Kind.
 type Event struct {
-	At   int64 `json:"at"`   // CLOCK_BOOTTIME in nanoseconds; of a Call, a Look and a Stop: before it
+	At   int64 `json:"at"`   // CLOCK_BOOTTIME in nanoseconds; of a Call, a Sample and a Stop: from before it
 	Wall int64 `json:"wall"` // the wall clock in nanoseconds
 
 	Run    string `json:"run"`              // the process; a restarted one is another
-	Holder string `json:"holder,omitempty"` // under which it asks
+	Holder string `json:"holder,omitempty"` // the holder name of its calls
 
 	Kind    Kind    `json:"kind"`
 	Op      string  `json:"op,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"`
 	Reason  string  `json:"reason,omitempty"`
 
-	Call     int64  `json:"call,omitempty"`     // ties an Answer to its Call, within the Run
+	Call     int64  `json:"call,omitempty"`     // ties a Result to its Call, within the Run
 	Lease    int64  `json:"lease,omitempty"`    // the Call that granted it
 	Path     string `json:"path,omitempty"`     // of the slot, once there is one
-	Duration int64  `json:"duration,omitempty"` // nanoseconds asked for
+	Duration int64  `json:"duration,omitempty"` // of the lease, nanoseconds
 	Token    int64  `json:"token,omitempty"`    // 0 from kazoo, which has none
 	End      int64  `json:"end,omitempty"`      // seconds since 1970
-	Left     int64  `json:"left,omitempty"`     // of a Look: nanoseconds for which the process may act
+	Left     int64  `json:"left,omitempty"`     // of a Sample: nanoseconds for which the process may act
 	By       string `json:"by,omitempty"`       // of a denial: who has the lease
 
 	Fault string `json:"fault,omitempty"` // its name

@@ -9,21 +9,22 @@ import (
 
 // An Interval is a time in which a process was allowed to act on one grant.
 //
-// It begins with the first look that said so. Each look at time t that said
-// "for d more" makes it last until t+d, since a process that got this answer may
-// rely on it without looking again; t was taken before the look, so that this
-// is no later than what the library meant. It ends earlier where the process
-// gave the lease up, by the time it took before it did; where a look said before
-// that time that the lease is over, at the look before; and where the process
-// was killed.
+// It begins with the first Sample that said so. Each Sample at time t that said
+// "for d more" makes it last until t+d, since the process may rely on that
+// without another one; t was read before Remaining, so t+d is no later than what
+// the library meant. The interval ends earlier
+//
+//   - where the process gave the lease up, at the time that it read before;
+//   - where a Sample before t+d said that the lease is over, at the Sample before;
+//   - where the process was killed.
 type Interval struct {
 	Run, Holder string
 	Lease       int64
 	Path        string
 	Token       int64
 	From, Until int64 // nanoseconds
-	Seen        int64 // the last look that allowed it
-	Promised    int64 // until when the looks allowed it, whatever came after
+	Seen        int64 // the last Sample that allowed it
+	Promised    int64 // until when the Samples allowed it, whatever came after
 }
 
 func (i Interval) String() string {
@@ -36,7 +37,7 @@ type grantID struct {
 	lease int64
 }
 
-// Intervals returns when who was allowed to act, in the order of From.
+// Intervals returns who was allowed to act, and when, in the order of From.
 func Intervals(events []Event) []Interval {
 	open := map[grantID]*Interval{}
 	var all []*Interval
@@ -45,7 +46,7 @@ func Intervals(events []Event) []Interval {
 		id := grantID{e.Run, e.Lease}
 		i := open[id]
 		switch {
-		case e.Kind == Look && e.Left > 0 && !closed[id]:
+		case e.Kind == Sample && e.Left > 0 && !closed[id]:
 			if i == nil {
 				i = &Interval{
 					Run: e.Run, Holder: e.Holder, Lease: e.Lease,
@@ -56,12 +57,12 @@ func Intervals(events []Event) []Interval {
 			}
 			i.Seen, i.Until = e.At, max(i.Until, e.At+e.Left)
 			i.Promised = i.Until
-		case e.Kind == Look && i != nil && !closed[id]: // over
+		case e.Kind == Sample && i != nil && !closed[id]: // over
 			if e.At < i.Until {
 				i.Until = i.Seen
 			}
 			closed[id] = true
-		case e.Kind == Look:
+		case e.Kind == Sample:
 			closed[id] = true
 		case e.Kind == Stop:
 			if i != nil && !closed[id] {

@@ -19,17 +19,17 @@ type request struct {
 	duration time.Duration
 }
 
-// An acting is a lease of this process.
-type acting struct {
+// A heldLease is a lease of this process.
+type heldLease struct {
 	lease    *leasehold.Lease
 	number   int64 // the call that granted it
 	duration time.Duration
 
-	mu      sync.Mutex // held over a look, so that none is logged after a stop
+	mu      sync.Mutex // held over a sample, so that none is logged after a stop
 	stopped bool
 }
 
-// begin logs that a call begins, and returns its number.
+// begin logs that a call begins, and returns the Event with its number.
 func (p *process) begin(e history.Event) history.Event {
 	p.mu.Lock()
 	p.last++
@@ -40,46 +40,45 @@ func (p *process) begin(e history.Event) history.Event {
 	return e
 }
 
-// answer logs how the call ended.
-func (p *process) answer(call history.Event, outcome history.Outcome, err error) history.Event {
-	call.Kind, call.Outcome = history.Answer, outcome
+// end logs how the call ended: with success, or the outcome that err means.
+func (p *process) end(call history.Event, success history.Outcome, err error) {
+	call.Kind, call.Outcome = history.Result, success
 	if err != nil {
-		call.Reason = err.Error()
+		call.Outcome, call.Reason = outcomeOf(err), err.Error()
 	}
-	if held, ok := errors.AsType[*leasehold.HeldError](err); ok && outcome == history.Denied {
+	if held, ok := errors.AsType[*leasehold.HeldError](err); ok && call.Outcome == history.Denied {
 		call.By, call.End = held.Holder, held.End.Unix()
 	}
 	p.log(call)
-	return call
 }
 
 // acquire returns nil unless the lease was granted.
-func (p *process) acquire(ctx context.Context, r request) *acting {
+func (p *process) acquire(ctx context.Context, r request) *heldLease {
 	call := p.begin(history.Event{Op: r.op, Path: r.path, Duration: r.duration.Nanoseconds()})
-	lease, err := p.ask(ctx, r)
+	lease, err := r.call(ctx, p.client)
 	if err != nil {
-		p.answer(call, outcomeOf(err), err)
+		p.end(call, history.Granted, err)
 		return nil
 	}
 	call.Path, call.Lease, call.Token, call.End = lease.Path(), call.Call, lease.Token(), lease.End().Unix()
-	p.answer(call, history.Granted, nil)
-	return &acting{lease: lease, number: call.Call, duration: r.duration}
+	p.end(call, history.Granted, nil)
+	return &heldLease{lease: lease, number: call.Call, duration: r.duration}
 }
 
-func (p *process) ask(ctx context.Context, r request) (*leasehold.Lease, error) {
+func (r request) call(ctx context.Context, client *leasehold.Client) (*leasehold.Lease, error) {
 	switch r.op {
 	case "try":
-		return p.client.TryAcquire(ctx, r.path, r.duration)
+		return client.TryAcquire(ctx, r.path, r.duration)
 	case "acquire":
-		return p.client.Acquire(ctx, r.path, r.duration)
+		return client.Acquire(ctx, r.path, r.duration)
 	case "try slot":
-		return p.client.TryAcquireSlot(ctx, r.path, r.slots, r.duration)
+		return client.TryAcquireSlot(ctx, r.path, r.slots, r.duration)
 	default:
-		return p.client.AcquireSlot(ctx, r.path, r.slots, r.duration)
+		return client.AcquireSlot(ctx, r.path, r.slots, r.duration)
 	}
 }
 
-// outcomeOf sorts errors. What matters comes first: a denial that ended a wait
+// outcomeOf sorts errors, by what matters most: a denial that ended a wait
 // matches the context's error as well.
 func outcomeOf(err error) history.Outcome {
 	_, skewed := errors.AsType[*leasehold.ClockSkewError](err)
@@ -101,68 +100,61 @@ func outcomeOf(err error) history.Outcome {
 }
 
 // of returns an Event about the lease.
-func (a *acting) of(e history.Event) history.Event {
-	e.Lease, e.Path, e.Token = a.number, a.lease.Path(), a.lease.Token()
-	e.Duration = a.duration.Nanoseconds()
+func (h *heldLease) of(e history.Event) history.Event {
+	e.Lease, e.Path, e.Token = h.number, h.lease.Path(), h.lease.Token()
+	e.Duration = h.duration.Nanoseconds()
 	return e
 }
 
-// look asks whether this process may act, logs the answer, and returns it. The
-// time is taken before.
-func (p *process) look(a *acting) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stopped {
+// sample reads whether this process may act, logs it and returns it. The time is
+// taken before.
+func (p *process) sample(h *heldLease) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
 		return false
 	}
-	e := history.Stamp(a.of(history.Event{Kind: history.Look}))
-	e.Left = a.lease.Remaining().Nanoseconds()
+	e := history.Stamp(h.of(history.Event{Kind: history.Sample}))
+	e.Left = h.lease.Remaining().Nanoseconds()
 	p.log(e)
 	return e.Left > 0
 }
 
-// stop has this process act no more.
-func (p *process) stop(a *acting) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.stopped {
-		a.stopped = true
-		p.log(a.of(history.Event{Kind: history.Stop}))
+// stop logs that this process acts no more.
+func (p *process) stop(h *heldLease) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.stopped {
+		h.stopped = true
+		p.log(h.of(history.Event{Kind: history.Stop}))
 	}
 }
 
-func (p *process) renew(ctx context.Context, a *acting) error {
-	call := p.begin(a.of(history.Event{Op: "renew"}))
-	err := a.lease.Renew(ctx)
+func (p *process) renew(ctx context.Context, h *heldLease) {
+	call := p.begin(h.of(history.Event{Op: "renew"}))
+	err := h.lease.Renew(ctx)
 	if err == nil {
-		call.End = a.lease.End().Unix()
-		p.answer(call, history.Renewed, nil)
-		return nil
+		call.End = h.lease.End().Unix()
 	}
-	p.answer(call, outcomeOf(err), err)
-	return err
+	p.end(call, history.Renewed, err)
 }
 
-func (p *process) release(ctx context.Context, a *acting) {
-	p.stop(a)
-	call := p.begin(a.of(history.Event{Op: "release"}))
-	if err := a.lease.Release(ctx); err != nil {
-		p.answer(call, outcomeOf(err), err)
-		return
-	}
-	p.answer(call, history.Released, nil)
+func (p *process) release(ctx context.Context, h *heldLease) {
+	p.stop(h)
+	call := p.begin(h.of(history.Event{Op: "release"}))
+	p.end(call, history.Released, h.lease.Release(ctx))
 }
 
 // hold keeps the lease alive and acts on it for a while.
-func (p *process) hold(ctx context.Context, a *acting, work time.Duration) {
-	call := p.begin(a.of(history.Event{Op: "hold"}))
+func (p *process) hold(ctx context.Context, h *heldLease, work time.Duration) {
+	call := p.begin(h.of(history.Event{Op: "hold"}))
 	over := time.NewTimer(work)
 	defer over.Stop()
-	err := a.lease.Hold(ctx, func(ctx context.Context) error {
-		for p.look(a) {
+	err := h.lease.Hold(ctx, func(ctx context.Context) error {
+		for p.sample(h) {
 			select {
 			case <-ctx.Done():
-				p.stop(a) // which is what the end of the context demands
+				p.stop(h)
 				return nil
 			case <-over.C:
 				return nil
@@ -171,9 +163,5 @@ func (p *process) hold(ctx context.Context, a *acting, work time.Duration) {
 		}
 		return nil
 	})
-	if err != nil {
-		p.answer(call, outcomeOf(err), err)
-		return
-	}
-	p.answer(call, history.Kept, nil)
+	p.end(call, history.Kept, err)
 }

@@ -1,8 +1,8 @@
 // Command holder is one process that competes for leases, and logs to standard
 // output what it was told and when it was allowed to act (package history).
 //
-// With -plan it does as it likes, by a seed, until it is killed. Without, it
-// does what standard input says, a Command in JSON a line, and ends with it.
+// With -plan it makes random calls, by a seed, until it is killed. Without, it
+// does what standard input says, one Command in JSON a line, and ends with it.
 package main
 
 import (
@@ -44,7 +44,7 @@ func main() {
 	if *plan != "" {
 		p.compete(*plan, *seed)
 	}
-	p.obey()
+	p.runCommands()
 	store.Close()
 }
 
@@ -58,7 +58,7 @@ type process struct {
 	last int64 // number of the last call
 }
 
-// open waits for the servers for as long as they take.
+// open waits for the servers for as long as it takes.
 func open(hosts string, options *zookeeper.Options) (*zookeeper.Store, error) {
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -83,7 +83,7 @@ func (p *process) log(e history.Event) {
 	}
 }
 
-// A Command is what a test asks for. Each is done in its turn.
+// A Command comes from a test. Commands are carried out one after another.
 type Command struct {
 	Op       string        `json:"op"`   // try, acquire, renew or release
 	Path     string        `json:"path"` // of the lease
@@ -91,10 +91,10 @@ type Command struct {
 	Within   time.Duration `json:"within"` // bound on the call
 }
 
-// obey does what standard input says. While it has a lease, it looks all the
-// time whether it may act on it.
-func (p *process) obey() {
-	held := map[string]*acting{}
+// runCommands does what standard input says. While it has a lease, it reads all
+// the time whether it may act on it.
+func (p *process) runCommands() {
+	held := map[string]*heldLease{}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var c Command
@@ -103,27 +103,27 @@ func (p *process) obey() {
 			os.Exit(2)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), c.Within)
-		switch now := held[c.Path]; c.Op {
+		switch h := held[c.Path]; c.Op {
 		case "renew":
-			p.renew(ctx, now)
+			p.renew(ctx, h)
 		case "release":
-			p.release(ctx, now)
+			p.release(ctx, h)
 		default:
-			if now != nil {
-				p.stop(now)
+			if h != nil {
+				p.stop(h)
 			}
-			if a := p.acquire(ctx, request{op: c.Op, path: c.Path, duration: c.Duration}); a != nil {
-				held[c.Path] = a
-				go p.watch(a)
+			if h := p.acquire(ctx, request{op: c.Op, path: c.Path, duration: c.Duration}); h != nil {
+				held[c.Path] = h
+				go p.watch(h)
 			}
 		}
 		cancel()
 	}
 }
 
-// watch looks until the lease is over.
-func (p *process) watch(a *acting) {
-	for p.look(a) {
+// watch samples until the lease is over.
+func (p *process) watch(h *heldLease) {
+	for p.sample(h) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // A Collector gathers what the servers of one ensemble log. Servers remove old
-// logs, and take back what they have logged and never committed.
+// logs, and remove from them what was never committed.
 type Collector struct {
 	servers []*serverLogs
 }
@@ -23,8 +23,8 @@ type Collector struct {
 type serverLogs struct {
 	dir   string
 	ever  map[int64][]Change // by zxid
-	files map[string]logFile // what was there at the last look
-	cut   map[int64]bool     // zxids that it has taken back
+	files map[string]logFile // what was there at the last Poll
+	cut   map[int64]bool     // zxids that were removed from its log
 }
 
 type logFile struct {
@@ -55,7 +55,7 @@ func (c *Collector) Poll() error {
 }
 
 func (s *serverLogs) poll() error {
-	there, err := s.look()
+	there, err := s.readFiles()
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func (s *serverLogs) poll() error {
 	return nil
 }
 
-// look reads all files that are there at one moment.
-func (s *serverLogs) look() (map[string]logFile, error) {
+// readFiles reads all files that are there at one moment.
+func (s *serverLogs) readFiles() (map[string]logFile, error) {
 	pattern := filepath.Join(s.dir, "version-2", "log.*")
 	names, err := filepath.Glob(pattern)
 	for err == nil {
@@ -131,7 +131,7 @@ func isPurged(gone string, there map[string]logFile) bool {
 func firstZxid(name string) uint64 {
 	n, err := strconv.ParseUint(strings.TrimPrefix(filepath.Ext(name), "."), 16, 64)
 	if err != nil {
-		return 0 // no log's name; read has complained of it
+		return 0 // not a log's name; read has returned an error
 	}
 	return n
 }

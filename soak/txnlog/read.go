@@ -145,13 +145,13 @@ func (r *reader) changes(c Change, op int32) []Change {
 	return []Change{c}
 }
 
-// A reader takes apart what jute, ZooKeeper's encoding, has put together.
+// A reader decodes jute, ZooKeeper's encoding.
 type reader struct {
 	rest  []byte
-	short bool // there was less than asked for
+	short bool // there was less than needed
 }
 
-func (r *reader) take(n int) []byte {
+func (r *reader) next(n int) []byte {
 	if n < 0 || n > len(r.rest) {
 		r.short, r.rest = true, nil
 		return make([]byte, max(0, min(n, 8)))
@@ -161,15 +161,15 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-func (r *reader) int() int32  { return int32(binary.BigEndian.Uint32(r.take(4))) }
-func (r *reader) long() int64 { return int64(binary.BigEndian.Uint64(r.take(8))) }
+func (r *reader) int() int32  { return int32(binary.BigEndian.Uint32(r.next(4))) }
+func (r *reader) long() int64 { return int64(binary.BigEndian.Uint64(r.next(8))) }
 
 func (r *reader) buffer() []byte {
 	n := r.int()
 	if n < 0 {
 		return nil
 	}
-	return bytes.Clone(r.take(int(n)))
+	return bytes.Clone(r.next(int(n)))
 }
 
 func (r *reader) string() string { return string(r.buffer()) }

@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// Figures say how much happened in a run.
-type Figures struct {
+// A Summary says how much happened in a run.
+type Summary struct {
 	Holders, Processes int
 	Length             time.Duration
-	Calls              map[string]int           // answered, by operation
+	Calls              map[string]int           // that returned, by operation
 	Outcomes           map[Outcome]int          // of all calls
 	Faults             map[string]int           // by name
-	Without            map[string]Vacancy       // by the fault's name: the longest time without a holder
+	LongestGap         map[string]Gap           // by the fault's name: the longest time without a holder
 	Changes            int                      // of records, in the servers' logs
 	Busy               map[string]time.Duration // per lease: how long somebody could act
 }
 
-// A Vacancy is a time in which nobody could act on a lease.
-type Vacancy struct {
-	Path string
-	Long time.Duration
+// A Gap is a time in which nobody could act on a lease.
+type Gap struct {
+	Path     string
+	Duration time.Duration
 }
 
-// Count returns the figures of h.
-func Count(h History) Figures {
-	f := Figures{
+// Summarize counts what happened in h.
+func Summarize(h History) Summary {
+	s := Summary{
 		Calls: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{},
-		Without: map[string]Vacancy{}, Changes: len(h.Changes), Busy: map[string]time.Duration{},
+		LongestGap: map[string]Gap{}, Changes: len(h.Changes), Busy: map[string]time.Duration{},
 	}
 	events := inOrder(h.Events)
 	holders, runs := map[string]bool{}, map[string]bool{}
@@ -38,28 +38,28 @@ func Count(h History) Figures {
 		switch e.Kind {
 		case Started:
 			holders[e.Holder], runs[e.Run] = true, true
-		case Answer:
-			f.Calls[e.Op]++
-			f.Outcomes[e.Outcome]++
+		case Result:
+			s.Calls[e.Op]++
+			s.Outcomes[e.Outcome]++
 		case Fault:
-			f.Faults[e.Fault]++
+			s.Faults[e.Fault]++
 		}
 	}
-	f.Holders, f.Processes = len(holders), len(runs)
+	s.Holders, s.Processes = len(holders), len(runs)
 	if len(events) > 0 {
-		f.Length = time.Duration(events[len(events)-1].At - events[0].At)
+		s.Length = time.Duration(events[len(events)-1].At - events[0].At)
 	}
 	byPath := map[string][]Interval{}
 	for _, i := range Intervals(events) {
 		byPath[i.Path] = append(byPath[i.Path], i)
-		f.Busy[i.Path] += time.Duration(i.Until - i.From)
+		s.Busy[i.Path] += time.Duration(i.Until - i.From)
 	}
 	for path, intervals := range byPath {
 		for _, gap := range gaps(intervals) {
-			f.blame(events, path, gap[0], gap[1])
+			s.attribute(events, path, gap[0], gap[1])
 		}
 	}
-	return f
+	return s
 }
 
 // gaps returns when nobody could act, between the first interval and the last.
@@ -75,13 +75,13 @@ func gaps(intervals []Interval) [][2]int64 {
 	return all
 }
 
-// blame puts a gap down to every fault that was there at some time in it.
-func (f *Figures) blame(events []Event, path string, from, to int64) {
+// attribute puts a gap down to every fault that lasted at some time in it.
+func (s *Summary) attribute(events []Event, path string, from, to int64) {
 	type broken struct{ fault, on string }
 	began := map[broken]int64{}
 	note := func(fault string) {
-		if long := time.Duration(to - from); long > f.Without[fault].Long {
-			f.Without[fault] = Vacancy{path, long}
+		if long := time.Duration(to - from); long > s.LongestGap[fault].Duration {
+			s.LongestGap[fault] = Gap{path, long}
 		}
 	}
 	any := false
@@ -102,23 +102,23 @@ func (f *Figures) blame(events []Event, path string, from, to int64) {
 	}
 }
 
-func (f Figures) String() string {
+func (s Summary) String() string {
 	var b strings.Builder
 	calls := 0
-	for _, n := range f.Calls {
+	for _, n := range s.Calls {
 		calls += n
 	}
 	fmt.Fprintf(&b, "%d holders, %d processes, %s: %d calls, %d changes in the servers' logs\n",
-		f.Holders, f.Processes, f.Length.Round(time.Second), calls, f.Changes)
-	fmt.Fprintf(&b, "calls:    %s\n", counts(f.Calls))
-	fmt.Fprintf(&b, "outcomes: %s\n", counts(f.Outcomes))
-	fmt.Fprintf(&b, "faults:   %s\n", counts(f.Faults))
-	for _, path := range slices.Sorted(maps.Keys(f.Busy)) {
-		fmt.Fprintf(&b, "%s: somebody could act for %s\n", path, f.Busy[path].Round(time.Second))
+		s.Holders, s.Processes, s.Length.Round(time.Second), calls, s.Changes)
+	fmt.Fprintf(&b, "calls:    %s\n", counts(s.Calls))
+	fmt.Fprintf(&b, "outcomes: %s\n", counts(s.Outcomes))
+	fmt.Fprintf(&b, "faults:   %s\n", counts(s.Faults))
+	for _, path := range slices.Sorted(maps.Keys(s.Busy)) {
+		fmt.Fprintf(&b, "%s: somebody could act for %s\n", path, s.Busy[path].Round(time.Second))
 	}
 	b.WriteString("longest time without a holder:")
-	for _, fault := range slices.Sorted(maps.Keys(f.Without)) {
-		fmt.Fprintf(&b, "\n  %-28s %6s  %s", fault, f.Without[fault].Long.Round(100*time.Millisecond), f.Without[fault].Path)
+	for _, fault := range slices.Sorted(maps.Keys(s.LongestGap)) {
+		fmt.Fprintf(&b, "\n  %-28s %6s  %s", fault, s.LongestGap[fault].Duration.Round(100*time.Millisecond), s.LongestGap[fault].Path)
 	}
 	return b.String()
 }

@@ -1,0 +1,257 @@
+package soak_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"leasehold.example/leasehold/internal/faultlab"
+	"leasehold.example/leasehold/internal/testpair"
+	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/soak/txnlog"
+)
+
+const (
+	goHolders    = 6
+	kazooHolders = 2
+	plan         = "/soak/one,/soak/two,/soak/pool:2"
+	leases       = 4
+
+	// alwaysQueues is the Go holder that takes kazoo's queue for every grant.
+	alwaysQueues = 1
+
+	// stalls makes every other Go holder stop, one time in ten, between two
+	// steps of the protocol (package points).
+	stalls = "LEASEHOLD_STALLS=0.1"
+
+	// progressTime is how soon after the faults each lease must be granted
+	// again: the longest duration, the longest time for which a holder keeps a
+	// lease, and as much again until the others try that lease.
+	progressTime = 30 * time.Second
+)
+
+// TestSoak runs for a minute, or for SOAK_MINUTES. SOAK_SEED repeats the faults
+// of another run, as far as they depend on the test. With SOAK_VARIANT, the name
+// of a variant, the holders have that weakness, to see how soon it shows by
+// chance.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	length := time.Minute
+	if s := os.Getenv("SOAK_MINUTES"); s != "" {
+		minutes, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			t.Fatalf("SOAK_MINUTES: %v", err)
+		}
+		length = time.Duration(minutes * float64(time.Minute))
+	}
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("SOAK_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatalf("SOAK_SEED: %v", err)
+		}
+	}
+	t.Logf("SOAK_SEED=%d", seed)
+	binaries := []string{goBuild(t, nil), goBuild(t, stops)}
+	if name := os.Getenv("SOAK_VARIANT"); name != "" {
+		i := slices.IndexFunc(variants, func(v variant) bool { return v.name == name })
+		if i < 0 {
+			t.Fatalf("SOAK_VARIANT: there is no variant %q", name)
+		}
+		binaries = []string{goBuild(t, slices.Concat(stops, variants[i].weakness))}
+	}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for void := 0; ; {
+		isVoid := false
+		t.Run("run", func(t *testing.T) { isVoid = run(t, length, rng, binaries) })
+		if !isVoid {
+			return
+		}
+		if void++; void == maxVoid {
+			t.Fatalf("%d runs were void, so nothing is proven", void)
+		}
+	}
+}
+
+// maxVoid is how many void runs end TestSoak.
+const maxVoid = 3
+
+// A soakRun is one run of holders under faults.
+type soakRun struct {
+	*testing.T
+	lab      *faultlab.Lab
+	log      *eventLog
+	rng      *rand.Rand
+	binaries []string   // in turn for the Go holders
+	holders  []*process // by number; the kazoo ones come last
+	started  int        // processes so far
+}
+
+// run has holders compete under faults for a time, then without, and checks. It
+// is void if there are violations and the servers lost what they had committed,
+// where they are known to do that.
+func run(t *testing.T, length time.Duration, rng *rand.Rand, binaries []string) (void bool) {
+	r := &soakRun{
+		T: t, log: newEventLog(), rng: rng, binaries: binaries,
+		lab:     faultlab.Start(t, faultlab.Config{Servers: 3, Clients: goHolders + kazooHolders}),
+		holders: make([]*process, goHolders+kazooHolders),
+	}
+	var dirs []string
+	for _, addr := range r.lab.Addrs() {
+		dirs = append(dirs, dataDir(t, addr))
+	}
+	logs := txnlog.NewCollector(dirs...)
+	stop, collected := make(chan struct{}), make(chan error, 1)
+	go func() { collected <- collect(logs, stop) }()
+
+	for i := range r.holders {
+		r.startHolder(i)
+	}
+	for began := time.Now(); time.Since(began) < length; {
+		r.injectFaults()
+		r.checkRunning()
+	}
+	r.lab.Heal()
+	r.log.addNow(history.Event{Kind: history.Quiet})
+	r.awaitProgress(len(r.log.all()))
+	r.checkRunning()
+	for _, p := range r.holders {
+		p.kill()
+	}
+	close(stop)
+	if err := <-collected; err != nil {
+		t.Fatal(err)
+	}
+	if err := logs.Poll(); err != nil {
+		t.Fatal(err)
+	}
+	h := history.History{
+		Events: r.log.all(), Changes: logs.Changes(),
+		Slots: map[string]int{"/soak/pool": 2}, Progress: progressTime,
+	}
+	for _, e := range h.Events {
+		if e.Outcome == history.Failed {
+			t.Logf("unexpected result: %s", e)
+		}
+	}
+	bad := history.Check(h)
+	t.Logf("%s\nviolations: %d", history.Summarize(h), len(bad))
+	lost := logs.Lost()
+	if len(bad) > 0 || len(lost) > 0 {
+		r.saveHistory(h)
+	}
+	if len(lost) > 0 {
+		t.Logf("ZooKeeper has lost what it had committed: %d changes show it, from %#x to %#x", len(lost), lost[0], lost[len(lost)-1])
+		if !mayLoseCommits() {
+			t.Errorf("got lost commits, want none from this version of ZooKeeper")
+		} else if len(bad) > 0 {
+			t.Logf("void: %v", bad)
+			return true
+		}
+	}
+	wantNone(t, bad)
+	return false
+}
+
+// mayLoseCommits reports whether the servers are known to lose what they have
+// committed: Debian's ZooKeeper 3.8.0 has ZOOKEEPER-4643 and -4646.
+func mayLoseCommits() bool { return testpair.Name() == testpair.Debian }
+
+// awaitProgress returns when each lease has been granted again, or should have
+// been.
+func (r *soakRun) awaitProgress(quiet int) {
+	granted := map[string]bool{}
+	for late := time.Now().Add(progressTime + time.Second); time.Now().Before(late); time.Sleep(200 * time.Millisecond) {
+		for _, e := range r.log.from(&quiet) {
+			if e.Outcome == history.Granted {
+				granted[e.Path] = true
+			}
+		}
+		if len(granted) == leases {
+			return
+		}
+	}
+}
+
+// collect reads the servers' logs before they are removed.
+func collect(logs *txnlog.Collector, stop <-chan struct{}) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		case <-time.After(3 * time.Second):
+		}
+		if err := logs.Poll(); err != nil {
+			return err
+		}
+	}
+}
+
+// isKazoo reports whether holder i is a kazoo one; faults spare these.
+func isKazoo(i int) bool { return i >= goHolders }
+
+// startHolder starts holder i, under the same name as before.
+func (r *soakRun) startHolder(i int) {
+	r.Helper()
+	r.started++
+	name := fmt.Sprintf("go-%d", i)
+	if isKazoo(i) {
+		name = fmt.Sprintf("kazoo-%d", i)
+	}
+	run := fmt.Sprintf("%s.%d", name, r.started)
+	seed := fmt.Sprint(r.rng.Uint64())
+	var cmd *exec.Cmd
+	if isKazoo(i) {
+		cmd = r.lab.Command(i, python(r.T), "-I", kazooScript(r.T), "--run", run, "--holder", name,
+			"--hosts", r.lab.Hosts(), "--plan", plan, "--seed", seed)
+	} else {
+		hosts := r.lab.Hosts()
+		if i == alwaysQueues {
+			hosts += "?guard=off"
+		}
+		cmd = r.lab.Command(i, r.binaries[i%len(r.binaries)], "-run", run, "-holder", name,
+			"-hosts", hosts, "-plan", plan, "-seed", seed)
+		cmd.Env = append(os.Environ(), stalls) // the unaltered code ignores it
+	}
+	r.holders[i] = r.log.start(r.T, run, cmd)
+}
+
+// checkRunning fails the test if a holder has ended by itself.
+func (r *soakRun) checkRunning() {
+	r.Helper()
+	for _, p := range r.holders {
+		select {
+		case <-p.proc.Done():
+			text, _ := os.ReadFile(p.stderr.Name())
+			r.Fatalf("%s has ended by itself: %v\n%s", p.run, p.proc.Err(), text)
+		default:
+		}
+	}
+}
+
+// saveHistory writes the history of a failed run to a file that stays.
+func (r *soakRun) saveHistory(h history.History) {
+	file, err := os.CreateTemp("", "soak-history-*.jsonl")
+	if err != nil {
+		r.Error(err)
+		return
+	}
+	defer file.Close()
+	var text strings.Builder
+	for _, e := range h.Events {
+		fmt.Fprintln(&text, e)
+	}
+	for _, change := range h.Changes {
+		fmt.Fprintf(&text, "# %#x at %d by %#x: %d %s %s\n", change.Zxid, change.Time, change.Session, change.Kind, change.Path, change.Data)
+	}
+	if _, err := file.WriteString(text.String()); err != nil {
+		r.Error(err)
+	}
+	r.Logf("the history is in %s", file.Name())
+}
