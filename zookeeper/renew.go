@@ -98,7 +98,7 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 		switch {
 		case err == nil:
 			h.sentData.keepOnly(data)
-			h.record, h.wrote = node{data, *r.Results[1].Stat}, sess
+			h.record, h.wrote = node{data, *lastStat(r)}, sess
 			return sent, received, nil
 		case errors.Is(err, zk.ErrNoNode) && !unknown:
 			return sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)

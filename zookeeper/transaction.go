@@ -92,8 +92,7 @@ func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, 
 
 // existed reports whether path was there when a lease was last granted below
 // it. If it is not any more the transaction fails, and the next attempt asks.
-// This saves a request for each further lease below the same parent (DESIGN's
-// row "grant on a path that does not exist").
+// This saves a request for each further lease below the same parent.
 func (w *exclusiveWrite) existed(path string) bool {
 	known := w.store.parent.Load()
 	return known != nil && *known == path && w.failures == 0
@@ -112,8 +111,7 @@ func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transactio
 	received := leasehold.ReadInstant()
 	switch {
 	case err == nil:
-		stat := r.Results[len(r.Results)-1].Stat
-		return w.granted(t, grantState{grantNodeOf(r.Results), node{t.Data, *stat}, &sentRecords{}}, received), nil
+		return w.granted(t, grantState{grantNodeOf(r.Results), node{t.Data, *lastStat(r)}, &sentRecords{}}, received), nil
 	case isStale(err):
 		w.failures++
 		return grant{}, fmt.Errorf("%w: %w", errOvertaken, err)
@@ -127,6 +125,9 @@ func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transactio
 func (w *exclusiveWrite) granted(t transaction, state grantState, received leasehold.Instant) grant {
 	return grant{w.store.committed(w.path, state, t.sent, received), entry(w.path, t.old)}
 }
+
+// lastStat returns the Stat of a transaction's last operation, a SetData.
+func lastStat(r zk.Reply) *zk.Stat { return r.Results[len(r.Results)-1].Stat }
 
 // grantNodeOf returns the name of the grant node that a transaction created.
 func grantNodeOf(results []zk.Result) string {
