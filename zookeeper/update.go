@@ -225,7 +225,9 @@ func (u *update) createPath(ctx context.Context, sess *session) (leasehold.Entry
 	missing := []string{u.full}
 	for parent := up(u.full); parent != "" && !u.isKnown(parent); parent = up(parent) {
 		_, err := sess.ask(ctx, request{operation: opExists, path: parent})
-		if err == nil {
+		// From ZooKeeper 3.8.4 and 3.9.3 on, exists needs the READ permission on
+		// a node that is there.
+		if err == nil || errors.Is(err, zk.ErrNoAuth) {
 			break
 		}
 		if !errors.Is(err, zk.ErrNoNode) {
