@@ -295,6 +295,16 @@ func testDigest(t *testing.T, server *zktest.Secured) {
 		wantPathACL(t, conn, path, "world:anyone")
 		wantPathACL(t, conn, path+"/lease_holder", bobsID)
 	})
+	t.Run("below a parent that may not be read", func(t *testing.T) {
+		t.Parallel()
+		const parent = "/digest-unreadable"
+		if _, err := conn.Create(parent, nil, 0, zk.WorldACL(zk.PermCreate)); err != nil {
+			t.Fatal(err)
+		}
+		acquire(t, bob, "host-a", parent+"/lease")
+		acquire(t, bob, "host-a", parent+"/missing/lease")
+		wantPathACL(t, conn, parent+"/missing", bobsID)
+	})
 	t.Run("nobody creates", func(t *testing.T) {
 		t.Parallel()
 		s := mustOpen(t, url, zookeeper.Options{ACL: zookeeper.CreatorACL()})

@@ -69,7 +69,9 @@ func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, 
 	missing := []string{w.full}
 	for parent := up(w.full); parent != "" && !w.existed(parent); parent = up(parent) {
 		_, err := sess.do(ctx, zk.Exists(parent))
-		if err == nil {
+		// From ZooKeeper 3.8.4 and 3.9.3 on, exists needs the READ permission on
+		// a node that is there.
+		if err == nil || errors.Is(err, zk.ErrNoAuth) {
 			break
 		}
 		if !errors.Is(err, zk.ErrNoNode) {
