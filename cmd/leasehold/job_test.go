@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/clock"
 )
 
 // TestStoppedJobAfterTheEnd: what was stopped when the lease ran out must not
@@ -110,7 +111,7 @@ func TestLostLeaseIsNotTold(t *testing.T) {
 	defer read.Close()
 	asked := make(chan struct{})
 	g := &guards{
-		all: []*guard{{orders: write, told: term{Remaining: time.Minute, Read: sharedClock()}}},
+		all: []*guard{{orders: write, told: term{Remaining: time.Minute, Read: clock.Shared()}}},
 		remaining: func() time.Duration {
 			asked <- struct{}{}
 			return 0

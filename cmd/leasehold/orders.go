@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/clock"
 )
 
 // Leasehold and its watchdog talk in JSON over two pipes. That of the orders
@@ -69,23 +70,23 @@ func (r notice) failure(executable string) error {
 // A term says how long the lease may be used.
 type term struct {
 	Remaining time.Duration
-	Read      time.Duration // when it was that long, on sharedClock
+	Read      time.Duration // when it was that long, on clock.Shared
 }
 
 // readTerm returns what is left of the lease now.
 func readTerm(remaining func() time.Duration) term {
-	at := sharedClock() // first: what goes by from here on is the watchdog's loss
+	at := clock.Shared() // first: what goes by from here on is the watchdog's loss
 	return term{Remaining: remaining(), Read: at}
 }
 
-// end is on sharedClock.
+// end is on clock.Shared.
 func (t term) end() time.Duration { return t.Read + t.Remaining }
 
 // countdown returns a function that tells what remains of t. Wall clocks that
 // jump don't change it, and time in suspend counts.
 func (t term) countdown() func() time.Duration {
 	now := leasehold.ReadInstant()
-	left := t.Remaining - max(0, sharedClock()-t.Read)
+	left := t.Remaining - max(0, clock.Shared()-t.Read)
 	return func() time.Duration { return max(0, left-now.Elapsed()) }
 }
 
