@@ -10,13 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
 // A program is one run of leasehold: what it was given, and the flags that all
 // subcommands have.
 type program struct {
 	stdin, stdout, stderr *os.File
-	signals               *signals
+	signals               *supervise.Signals
 	auth                  string // what LEASEHOLD_AUTH was
 
 	quiet, verbose bool
@@ -59,7 +61,7 @@ func (p *program) rootCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: p.printVersion, // Args has refused all but --version
+		RunE: p.printVersion, // --version: Args has refused all else
 	}
 	root.Flags().BoolVar(&versionToo, "version", false, "print the version")
 	root.PersistentFlags().BoolVarP(&p.quiet, "quiet", "q", false, "no word about a denial; errors still print")

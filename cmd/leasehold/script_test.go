@@ -14,13 +14,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 	"leasehold.example/leasehold/internal/zktest"
 )
 
 // TestMain makes the test binary the command itself where it is called by that
 // name, or as a watchdog, and puts it into the scripts' PATH.
 func TestMain(m *testing.M) {
-	if name := filepath.Base(os.Args[0]); name == "leasehold" || name == watchdogName {
+	if name := filepath.Base(os.Args[0]); name == "leasehold" || name == supervise.WatchdogName {
 		main()
 	}
 	bin, err := os.MkdirTemp("", "leasehold-bin-")

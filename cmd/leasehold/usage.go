@@ -44,7 +44,7 @@ func usageText(c *cobra.Command) string {
 	section("Available Commands", commands)
 	section("Flags", c.LocalFlags().FlagUsages())
 	if c.LocalFlags().Lookup("tls") != nil {
-		section("Security flags (leasehold help security)", securityFlags)
+		section("Security flags (leasehold help security)", securityFlagNames)
 	}
 	section("Global Flags", c.InheritedFlags().FlagUsages())
 	section("Additional help topics", topics)

@@ -2,241 +2,234 @@ package supervise
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"leasehold.example/leasehold"
 )
 
-// A job is COMMAND, its process group and what else descends from it.
-type job struct {
-	*tree
-	pid      int // and the group's
-	terminal *terminal
-	guards   *guards
+// A Command is what to start, and by when it must have ended.
+type Command struct {
+	Path string   // its file
+	Args []string // with its name
+	Env  []string
 
-	stopped  chan unix.Signal // COMMAND was stopped, by that signal
-	resumed  chan struct{}    // leasehold got SIGCONT
-	late     chan struct{}    // closed when the watchdog stops COMMAND
-	tellLate func()
-	ended    chan struct{} // closed when COMMAND has ended
-	end      func(unix.WaitStatus)
-	status   unix.WaitStatus // once it has
+	// The command gets these, and every descriptor of this process that is not
+	// closed on exec, under the same numbers.
+	Stdin, Stdout, Stderr *os.File
+
+	// Remaining returns the time left until the deadline, which may move. The
+	// command and all that it started end before that.
+	Remaining func() time.Duration
+
+	KillAfter time.Duration // from SIGTERM to SIGKILL
+
+	// Warn is called with what people should know: one line.
+	Warn func(format string, args ...any)
 }
 
-// A starting is what startJob needs to know.
-type starting struct {
-	executable string
-	command    []string
-	variables  map[string]string // added to the environment; empty ones are removed from it
-	lock       *overlapLock
-	killAfter  time.Duration
-	remaining  func() time.Duration // of the lease
+// A Child is a command that was started, its process group and all else that
+// descends from it.
+type Child struct {
+	command       Command
+	pid           int // and the group's
+	tree          *processTree
+	terminal      *terminal
+	watchdogs     *watchdogs
+	stopDeadlines func()
+
+	stopped   chan unix.Signal // the command was stopped, by that signal
+	continued chan struct{}    // this process got SIGCONT
+
+	late     chan struct{} // closed when the watchdog stops the command
+	markLate func()
+
+	ended   chan struct{} // closed when the command has ended
+	status  unix.WaitStatus
+	endOnce sync.Once
 }
 
-// startJob starts COMMAND below a watchdog.
-func startJob(p *program, s starting) (*job, error) {
-	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		_, ours := s.variables[name]
-		return ours
-	})
-	for _, name := range slices.Sorted(maps.Keys(s.variables)) {
-		if s.variables[name] != "" {
-			env = append(env, name+"="+s.variables[name])
-		}
+// Start starts the command below a watchdog. It returns ErrLate if the deadline
+// has come by then, and an *ExecError if the command's file can't be executed.
+func Start(command Command) (*Child, error) {
+	adoptOrphans()
+	c := &Child{
+		command:   command,
+		terminal:  openTerminal(command.Stdin, command.Stdout),
+		stopped:   make(chan unix.Signal, 1),
+		continued: make(chan struct{}, 1),
+		late:      make(chan struct{}),
+		ended:     make(chan struct{}),
 	}
-	if err := s.lock.bequeath(); err != nil {
+	c.markLate = sync.OnceFunc(func() { close(c.late) }) // a second watchdog may report it again
+	c.watchdogs = &watchdogs{command: command, handle: c.handleReport, warn: command.Warn}
+	start := &startInstruction{Path: []byte(command.Path), Foreground: c.terminal.wantedByChild}
+	for _, arg := range command.Args {
+		start.Args = append(start.Args, []byte(arg))
+	}
+	if c.terminal.wantedByChild {
+		c.terminal.setGiven()
+	}
+	// Short beside the time that a renewal of the deadline takes to be due.
+	interval := min(time.Second, max(pollInterval, command.Remaining()/50))
+	var err error
+	if c.pid, err = c.watchdogs.start(instruction{Start: start}); err != nil {
+		c.terminal.restore()
 		return nil, err
 	}
-	j := &job{
-		terminal: openTerminal(p.stdin, p.stdout),
-		stopped:  make(chan unix.Signal, 1),
-		resumed:  make(chan struct{}, 1),
-		late:     make(chan struct{}),
-		ended:    make(chan struct{}),
-	}
-	j.tellLate = sync.OnceFunc(func() { close(j.late) }) // there may be a second watchdog
-	var once sync.Once
-	j.end = func(status unix.WaitStatus) {
-		once.Do(func() {
-			j.status = status
-			close(j.ended)
-		})
-	}
-	j.guards = &guards{program: p, env: env, killAfter: s.killAfter, remaining: s.remaining}
-	first := order{Command: &command{Executable: []byte(s.executable), Foreground: j.terminal.wantedByJob}}
-	for _, arg := range s.command {
-		first.Command.Args = append(first.Command.Args, []byte(arg))
-	}
-	if j.terminal.wantedByJob {
-		j.terminal.giving()
-	}
-	var err error
-	if j.pid, err = j.guards.start(first, j.hear); err != nil {
-		j.terminal.takeBack()
-		return nil, startFailure(s.executable, err)
-	}
-	j.tree = newTree(j.pid, j.guards.roots)
-	j.spare = j.guards.has
-	s.lock.name(j.pid)
-	go j.reap()
-	return j, nil
+	c.tree = newProcessTree(c.pid, c.watchdogs.roots)
+	c.tree.ignore = c.watchdogs.has
+	c.stopDeadlines = c.watchdogs.sendDeadlines(interval)
+	go c.reap()
+	return c, nil
 }
 
-// hear takes what the watchdog reports.
-func (j *job) hear(r notice) {
+// Pid returns the command's process id, which is also its process group's.
+func (c *Child) Pid() int { return c.pid }
+
+func (c *Child) handleReport(r report) {
 	switch {
 	case r.Stopped != 0:
-		j.tell(r.Stopped)
+		c.noteStopped(r.Stopped)
 	case r.Late:
-		j.tellLate()
+		c.markLate()
 	case r.Ended:
-		j.end(unix.WaitStatus(r.Status))
+		c.setEnded(unix.WaitStatus(r.Status))
 	}
 }
 
-// tell says that COMMAND was stopped.
-func (j *job) tell(by unix.Signal) {
+func (c *Child) noteStopped(by unix.Signal) {
 	select {
-	case j.stopped <- by:
+	case c.stopped <- by:
 	default: // one is enough
 	}
 }
 
-func startFailure(executable string, err error) error {
-	var own *failure
-	if errors.As(err, &own) || errors.Is(err, leasehold.ErrLost) {
-		return err
-	}
-	var path *os.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM) { // fork's, and no fault of COMMAND
-		return &failure{code: exitInternal, message: "start COMMAND: " + err.Error()}
-	}
-	return cannotExecute(executable, err)
+func (c *Child) setEnded(status unix.WaitStatus) {
+	c.endOnce.Do(func() {
+		c.status = status
+		close(c.ended)
+	})
 }
 
-// exitCode is what a shell makes of COMMAND's end.
-func (j *job) exitCode() int {
-	if j.status.Signaled() {
-		return exitSignal + int(j.status.Signal())
+func (c *Child) hasEnded() bool { return isClosed(c.ended) }
+
+// ExitCode returns the command's exit code, or 128+signal, as a shell does. The
+// command must have ended.
+func (c *Child) ExitCode() int {
+	if c.status.Signaled() {
+		return 128 + int(c.status.Signal())
 	}
-	return j.status.ExitStatus()
+	return c.status.ExitStatus()
 }
 
-// forward passes on a signal that leasehold got.
-func (j *job) forward(sig unix.Signal) {
+// Signal forwards a signal that this process got.
+func (c *Child) Signal(sig unix.Signal) {
 	switch {
-	case j.hasEnded(): // the pid may be another's by now
-	case sig == unix.SIGCONT: // not without a look at the lease: see proceed
+	case c.hasEnded(): // the pid may be another's by now
+	case sig == unix.SIGCONT: // not before a look at the deadline: see resume
 		select {
-		case j.resumed <- struct{}{}:
+		case c.continued <- struct{}{}:
 		default:
 		}
 	default:
-		j.signal(sig)
+		c.tree.signalGroup(sig)
 	}
 }
 
-func (j *job) hasEnded() bool {
-	select {
-	case <-j.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// errHeldUp is the ErrLost of a lease that leasehold was not there to renew.
-var errHeldUp = fmt.Errorf("%w: not renewed in time: leasehold itself was stopped, or held up", leasehold.ErrLost)
-
-// await returns nil when COMMAND has ended, and the cause when ctx ends first,
-// or the watchdog found that it should have.
-// It is COMMAND's shell meanwhile: it stops when COMMAND is stopped at the
-// terminal, and both go on together.
-func (j *job) await(ctx context.Context, remaining func() time.Duration) error {
+// Wait returns nil when the command has ended, the cause when ctx ends first, and
+// ErrLate if the watchdog stops the command.
+//
+// Meanwhile it does what a shell does: this process stops when the command is
+// stopped at the terminal, and both are continued together.
+func (c *Child) Wait(ctx context.Context) error {
 	for {
 		select {
-		case <-j.late:
-			return errHeldUp
-		case <-j.ended:
+		case <-c.late:
+			return ErrLate
+		case <-c.ended:
 			return nil
 		case <-ctx.Done():
-			if j.leader.hasEnded() { // by itself, and word of it is on its way
+			if c.tree.leader.hasEnded() { // by itself, and the report of it is on its way
 				select {
-				case <-j.ended:
+				case <-c.ended:
 					return nil
 				case <-time.After(killTime):
 				}
 			}
 			return context.Cause(ctx)
-		case sig := <-j.stopped:
-			j.stopAlong(sig)
-			j.proceed(remaining)
-		case <-j.resumed:
-			j.proceed(remaining)
+		case sig := <-c.stopped:
+			c.stopWithChild(sig)
+			c.resume()
+		case <-c.continued:
+			c.resume()
 		}
 	}
 }
 
-// wasLate reports whether the watchdog has stopped COMMAND. That is not settled
-// before the watchdog was dismissed: leasehold may see the end before the cause.
-func (j *job) wasLate() bool {
-	select {
-	case <-j.late:
-		return true
-	default:
-		return false
-	}
+// Stop stops the command and all that it started: SIGTERM, and SIGKILL after
+// KillAfter or when no time remains. It ends the watchdog, and reports whether
+// all processes are gone. No other method but ExitCode and IsLate may be called
+// then.
+func (c *Child) Stop() (gone bool) {
+	c.watchdogs.stopping()
+	gone = c.tree.stop(c.command.KillAfter, c.command.Remaining)
+	return c.finish(true) && gone
 }
 
-// stopAlong stops leasehold if COMMAND was stopped at the terminal, until the
-// shell continues it.
-func (j *job) stopAlong(sig unix.Signal) {
-	t := j.terminal
+// Detach ends the watchdog of a command that has ended, and leaves alone what it
+// left behind. It reports false only if IsLate, when all had to be killed and
+// could not be.
+func (c *Child) Detach() (gone bool) { return c.finish(false) }
+
+func (c *Child) finish(killRest bool) (gone bool) {
+	defer c.terminal.restore()
+	c.stopDeadlines()
+	gone = c.watchdogs.dismiss(killRest)
+	if c.IsLate() {
+		gone = c.tree.stop(0, c.command.Remaining)
+	}
+	return gone
+}
+
+// IsLate reports whether the watchdog has stopped the command. It is certain
+// once Stop or Detach has returned: until then this process may have seen the
+// command's end and not its cause.
+func (c *Child) IsLate() bool { return isClosed(c.late) }
+
+// stopWithChild stops this process if the command was stopped at the terminal,
+// until the shell continues it.
+func (c *Child) stopWithChild(sig unix.Signal) {
+	t := c.terminal
 	wantsTerminal := sig == unix.SIGTTIN || sig == unix.SIGTTOU
 	if wantsTerminal && (t.given || t.isOurs()) {
 		return // it was stopped before it had the terminal, or is to get it now
 	}
-	t.takeBack()
-	// Not SIGTSTP, which leasehold handles. Like it, SIGTTIN does not stop a
-	// group that no shell could continue. Those who share ours, as in
-	// "leasehold run … | tee", stop with us, as if COMMAND were one of us.
-	select { // a SIGCONT from before is of no interest
-	case <-j.resumed:
+	t.restore()
+	// Not SIGTSTP, which is caught. Like it, SIGTTIN does not stop a group that no
+	// shell could continue. Processes that share our group, as in
+	// "leasehold run … | tee", stop with us, as if the command were in it.
+	select { // drop a SIGCONT from before
+	case <-c.continued:
 	default:
 	}
 	_ = unix.Kill(0, unix.SIGTTIN)
 	select {
-	case <-j.resumed:
+	case <-c.continued:
 	case <-time.After(200 * time.Millisecond): // nobody stopped us, or SIGCONT is on its way
 	}
 }
 
-// proceed continues COMMAND, with the terminal if leasehold has it to give. If
-// the lease ran out while all were stopped, COMMAND is not to run one
-// instruction more: whoever awaits it kills it.
-func (j *job) proceed(remaining func() time.Duration) {
-	if remaining() <= 0 {
+// resume continues the command, in the foreground if this process is there. If
+// no time remains, the command must not run one instruction more: whoever waits
+// for it kills it.
+func (c *Child) resume() {
+	if c.command.Remaining() <= 0 {
 		return
 	}
-	if j.terminal.isOurs() {
-		j.terminal.give(j.pid)
+	if c.terminal.isOurs() {
+		c.terminal.give(c.pid)
 	}
-	j.signal(unix.SIGCONT)
+	c.tree.signalGroup(unix.SIGCONT)
 }
-
-// giveTerminalBack makes leasehold's group the foreground group again, as the
-// shell expects.
-func (j *job) giveTerminalBack() { j.terminal.takeBack() }

@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -10,93 +9,93 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/clock"
 )
 
-// Leasehold and its watchdog talk in JSON over two pipes. That of the orders
-// has no other writer than leasehold, so its end is leasehold's.
+// The supervisor and its watchdog talk in JSON over two pipes. Only the
+// supervisor writes to the pipe of the instructions, so the pipe ends when the
+// supervisor does.
 
-// An order is what leasehold tells the watchdog. The first one has a Command
-// or a Guard.
-type order struct {
-	Command   *command      `json:",omitempty"` // to start
-	Guard     int           `json:",omitempty"` // the pid of a COMMAND that runs already
-	Leasehold int           `json:",omitempty"` // with Guard: leasehold's pid
-	KillAfter time.Duration `json:",omitempty"`
-	Term      *term         `json:",omitempty"` // anew whenever it has changed
-	Stopping  bool          `json:",omitempty"` // leasehold stops COMMAND itself, and has sent SIGTERM
-	Farewell  bool          `json:",omitempty"` // the watchdog is not needed any more
-	Sweep     bool          `json:",omitempty"` // with Farewell: but first, kill all that is left
+// An instruction is what the watchdog is told. The first one has a Start or an
+// Adopt.
+type instruction struct {
+	Start     *startInstruction `json:",omitempty"` // the command to start
+	Adopt     int               `json:",omitempty"` // the pid of a command that runs already
+	Parent    int               `json:",omitempty"` // with Adopt: the supervisor's pid
+	KillAfter time.Duration     `json:",omitempty"`
+	Deadline  *deadline         `json:",omitempty"` // again whenever it has moved
+	Stopping  bool              `json:",omitempty"` // the supervisor stops the command itself, and has sent SIGTERM
+	Quit      bool              `json:",omitempty"` // the watchdog is not needed any more
+	KillRest  bool              `json:",omitempty"` // with Quit: but first, kill all that is left
 }
 
-// A command is in bytes, since arguments need not be UTF-8.
-type command struct {
-	Executable []byte
+// A startInstruction is in bytes, since arguments need not be UTF-8.
+type startInstruction struct {
+	Path       []byte
 	Args       [][]byte
-	Foreground bool // it is to have the controlling terminal from the start
+	Foreground bool // the command gets the controlling terminal from the start
 }
 
-// A notice is what the watchdog tells leasehold: one thing at a time.
-type notice struct {
-	Started int           `json:",omitempty"` // COMMAND's pid
-	Failed  string        `json:",omitempty"` // why it could not be started
+// A report is what the watchdog tells the supervisor: one thing at a time.
+type report struct {
+	Started int           `json:",omitempty"` // the command's pid
+	Failed  string        `json:",omitempty"` // why the command could not be started
 	Errno   syscall.Errno `json:",omitempty"` // the same, if it has a number
-	Stopped unix.Signal   `json:",omitempty"` // COMMAND was stopped, as by SIGTSTP
-	Late    bool          `json:",omitempty"` // the watchdog stops COMMAND, or does not start it, since the term is over
-	Ended   bool          `json:",omitempty"` // COMMAND has, with this Status
+	Stopped unix.Signal   `json:",omitempty"` // the command was stopped, as by SIGTSTP
+	Late    bool          `json:",omitempty"` // the watchdog stops the command, or does not start it, since the deadline is near
+	Ended   bool          `json:",omitempty"` // the command has ended, with this Status
 	Status  uint32        `json:",omitempty"`
 }
 
-// startNotice is the notice of a COMMAND that could not be started.
-func startNotice(err error) notice {
-	r := notice{Failed: err.Error()}
+// failureReport is the report of a command that could not be started.
+func failureReport(err error) report {
+	r := report{Failed: err.Error()}
 	errors.As(err, &r.Errno)
 	return r
 }
 
-// failure returns the error of a COMMAND that could not be started, nil if it
+// failure returns the error of a command that could not be started, nil if it
 // was.
-func (r notice) failure(executable string) error {
+func (r report) failure() error {
 	switch {
+	case r.Errno == unix.EAGAIN, r.Errno == unix.ENOMEM: // fork's, and not the command's fault
+		return errors.New("start the command: " + r.Errno.Error())
 	case r.Errno != 0:
-		return &fs.PathError{Op: "fork/exec", Path: executable, Err: r.Errno}
+		return &ExecError{r.Errno}
 	case r.Failed != "":
-		return errors.New(r.Failed)
+		return &ExecError{errors.New(r.Failed)}
 	}
 	return nil
 }
 
-// A term says how long the lease may be used.
-type term struct {
+// A deadline says how much time is left.
+type deadline struct {
 	Remaining time.Duration
-	Read      time.Duration // when it was that long, on clock.Shared
+	Read      time.Duration // when that was left, on clock.Shared
 }
 
-// readTerm returns what is left of the lease now.
-func readTerm(remaining func() time.Duration) term {
-	at := clock.Shared() // first: what goes by from here on is the watchdog's loss
-	return term{Remaining: remaining(), Read: at}
+// readDeadline returns what is left now.
+func readDeadline(remaining func() time.Duration) deadline {
+	at := clock.Shared() // first: time that passes from here on is taken off
+	return deadline{Remaining: remaining(), Read: at}
 }
 
-// end is on clock.Shared.
-func (t term) end() time.Duration { return t.Read + t.Remaining }
+// at is on clock.Shared.
+func (d deadline) at() time.Duration { return d.Read + d.Remaining }
 
-// countdown returns a function that tells what remains of t. Wall clocks that
-// jump don't change it, and time in suspend counts.
-func (t term) countdown() func() time.Duration {
-	now := leasehold.ReadInstant()
-	left := t.Remaining - max(0, clock.Shared()-t.Read)
-	return func() time.Duration { return max(0, left-now.Elapsed()) }
+// countdown returns a function that returns the time left until d. A wall clock
+// that jumps doesn't change it, and time in suspend counts.
+func (d deadline) countdown() func() time.Duration {
+	now, shared := time.Now(), clock.Shared()
+	left := d.Remaining - max(0, shared-d.Read)
+	return func() time.Duration {
+		return max(0, left-max(time.Since(now), clock.Shared()-shared))
+	}
 }
 
-// watchdogName is argv[0] of a watchdog. It does not contain leasehold's name,
-// lest "pkill leasehold" end both.
-const watchdogName = "lease-watchdog"
-
-// inherit makes a file of a descriptor whose number is s, to be inherited no
-// further.
-func inherit(s string) (*os.File, error) {
+// inherited makes a file of the descriptor with the number s. The command does
+// not inherit it.
+func inherited(s string) (*os.File, error) {
 	fd, err := strconv.Atoi(s)
 	if err != nil || fd < 3 {
 		return nil, errors.New("no descriptor: " + strconv.Quote(s))

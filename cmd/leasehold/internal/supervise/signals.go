@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -11,50 +10,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signals takes the signals that leasehold gets: until COMMAND runs they end
-// the context, from then on they are COMMAND's. None is lost in between.
-type signals struct {
+// Signals are the signals that this process gets. Until a command runs they end
+// a context, from then on they are forwarded to the command. None is lost in
+// between.
+type Signals struct {
 	received chan os.Signal
-	caught   chan struct{} // closed once they are, which takes as long as a request
 
 	mu      sync.Mutex // guards what is below
 	cancel  context.CancelCauseFunc
-	pending error                 // the interruption, if there was one
-	deliver func(sig unix.Signal) // nil until COMMAND runs
+	pending *Interruption // nil if there was none
+	child   *Child        // nil until the command runs
 }
 
-// An interruption is why the context ended.
-type interruption struct{ signal unix.Signal }
-
-func (e *interruption) Error() string {
-	return fmt.Sprintf("interrupted by %s", unix.SignalName(e.signal))
-}
-
-// catchSignals returns a context that ends with an *interruption. Until caught
-// is closed a signal may end the process instead, so nothing may be written to
-// a store before.
-func catchSignals(ctx context.Context) (context.Context, *signals) {
-	s := &signals{received: make(chan os.Signal, 64), caught: make(chan struct{})}
+// CatchSignals returns a context that ends with an *Interruption as its cause.
+func CatchSignals(ctx context.Context) (context.Context, *Signals) {
+	s := &Signals{received: make(chan os.Signal, 64)}
 	ctx, s.cancel = context.WithCancelCause(ctx)
-	go func() {
-		heed(s.received, userSignals...)
-		close(s.caught)
-		s.receive()
-	}()
+	catch(s.received, forwarded...)
+	go s.receive()
 	return ctx, s
 }
 
-// userSignals are those that are passed on to COMMAND.
-var userSignals = []os.Signal{
+// forwarded are the signals that the command gets.
+var forwarded = []os.Signal{
 	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
 	unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT, unix.SIGWINCH,
 }
 
-// heed is signal.Notify, except for signals that were ignored when leasehold
-// started, as nohup has it. These stay ignored, also in COMMAND: Go leaves it
-// so unless Notify is called. It tells so of SIGHUP and SIGINT only, but a
+// catch is signal.Notify, except for signals that were ignored when the program
+// started, as under nohup. These stay ignored, also in the command: Go leaves it
+// so unless Notify is called. Go reports that of SIGHUP and SIGINT only, but a
 // shell without job control ignores SIGINT and SIGQUIT together.
-func heed(caught chan<- os.Signal, all ...os.Signal) {
+func catch(caught chan<- os.Signal, all ...os.Signal) {
 	if signal.Ignored(unix.SIGINT) {
 		signal.Ignore(unix.SIGQUIT)
 	}
@@ -65,51 +52,43 @@ func heed(caught chan<- os.Signal, all ...os.Signal) {
 	}
 }
 
-func (s *signals) receive() {
+func (s *Signals) receive() {
 	for sig := range s.received {
 		if sig, ok := sig.(syscall.Signal); ok && sig != unix.SIGPIPE {
-			s.take(sig)
+			s.handle(sig)
 		}
 	}
 }
 
-func (s *signals) take(sig unix.Signal) {
+func (s *Signals) handle(sig unix.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.deliver != nil:
-		s.deliver(sig)
-	case sig == unix.SIGCONT || sig == unix.SIGWINCH || sig == unix.SIGTSTP: // of no concern to one who has no job
+	case s.child != nil:
+		s.child.Signal(sig)
+	case sig == unix.SIGCONT || sig == unix.SIGWINCH || sig == unix.SIGTSTP: // they interrupt nothing
 	case s.pending == nil:
-		s.pending = &interruption{sig}
+		s.pending = &Interruption{sig}
 		s.cancel(s.pending)
 	}
 }
 
-// handOver calls start, and from then on gives every signal to what start
-// returns. If there was an interruption it returns that instead.
-func (s *signals) handOver(start func() (deliver func(unix.Signal), err error)) error {
+// Start is [Start], and forwards every signal to the command from then on. If
+// there was an interruption, it returns that, and starts nothing.
+func (s *Signals) Start(command Command) (*Child, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending != nil {
-		return s.pending
+		return nil, s.pending
 	}
-	// SIGTSTP stopped leasehold until now. SIGPIPE would end it for a message
-	// that nobody reads, and leave the job without renewals. Both go back to
-	// their defaults in COMMAND.
+	// SIGTSTP has stopped this process until now. SIGPIPE would end it for a message
+	// that nobody reads, and nobody would move the deadline. Both have their
+	// defaults in the command.
 	signal.Notify(s.received, unix.SIGTSTP, unix.SIGPIPE)
-	deliver, err := start()
+	c, err := Start(command)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.deliver = deliver
-	return nil
-}
-
-// interrupted returns the *interruption that ended ctx, or nil.
-func interrupted(ctx context.Context) error {
-	if cause, ok := context.Cause(ctx).(*interruption); ok {
-		return cause
-	}
-	return nil
+	s.child = c
+	return c, nil
 }

@@ -11,12 +11,12 @@ import (
 // A terminal is the controlling terminal, if there is one.
 type terminal struct {
 	file  *os.File // nil: there is none
-	group int      // leasehold's process group
-	given bool     // the foreground group is COMMAND's, by our doing
+	group int      // this process's group
+	given bool     // the foreground group is the child's, and was made so here
 
-	// wantedByJob is set where COMMAND is to have the terminal from the start.
-	// Else it gets it when it is stopped for the want of it.
-	wantedByJob bool
+	// wantedByChild is set where the child has the terminal from the start. Else
+	// it gets the terminal when it is stopped for using it.
+	wantedByChild bool
 }
 
 func openTerminal(stdin, stdout *os.File) *terminal {
@@ -25,23 +25,23 @@ func openTerminal(stdin, stdout *os.File) *terminal {
 	if t.file, err = openTTY(); err != nil {
 		return t
 	}
-	// In "leasehold run … | less" it is less that has to have it.
+	// In "leasehold run … | less" the terminal is for less.
 	fi, err := stdout.Stat()
 	isPipe := err == nil && fi.Mode()&fs.ModeNamedPipe != 0
-	t.wantedByJob = t.isOurs() && isControlling(stdin) && !isPipe
+	t.wantedByChild = t.isOurs() && isControlling(stdin) && !isPipe
 	return t
 }
 
 func openTTY() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) }
 
-// isControlling reports whether f is the controlling terminal: of no other
-// would the kernel tell the foreground group.
+// isControlling reports whether f is the controlling terminal: the kernel tells
+// the foreground group of no other.
 func isControlling(f *os.File) bool {
 	_, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil
 }
 
-// isOurs reports whether leasehold's group is in the foreground.
+// isOurs reports whether this process's group is in the foreground.
 func (t *terminal) isOurs() bool {
 	if t.file == nil {
 		return false
@@ -50,24 +50,26 @@ func (t *terminal) isOurs() bool {
 	return err == nil && group == t.group
 }
 
-// give puts COMMAND's group in the foreground.
+// give puts the child's group in the foreground.
 func (t *terminal) give(group int) {
-	t.giving()
+	t.setGiven()
 	t.given = unix.IoctlSetPointerInt(int(t.file.Fd()), unix.TIOCSPGRP, group) == nil
 }
 
-// giving tells that COMMAND's group gets to the foreground, here or by the
-// watchdog. From then on leasehold is in the background, where it would be
-// stopped for taking the terminal back and, at some terminals, for a message.
-func (t *terminal) giving() {
+// setGiven prepares for the child's group in the foreground, where this process
+// or the watchdog puts it. From then on this process is in the background, and
+// SIGTTOU would stop it for taking the terminal back and, at some terminals, for
+// a message.
+func (t *terminal) setGiven() {
 	signal.Ignore(unix.SIGTTOU)
 	t.given = true
 }
 
-// takeBack puts leasehold's group in the foreground if COMMAND's was put there.
-func (t *terminal) takeBack() {
+// restore puts this process's group in the foreground if the child's was put
+// there.
+func (t *terminal) restore() {
 	if t.given {
-		_ = unix.IoctlSetPointerInt(int(t.file.Fd()), unix.TIOCSPGRP, t.group) // without a terminal by now, there is nothing to do
+		_ = unix.IoctlSetPointerInt(int(t.file.Fd()), unix.TIOCSPGRP, t.group) // fails if the terminal is gone
 		t.given = false
 	}
 }

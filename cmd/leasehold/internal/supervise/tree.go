@@ -6,60 +6,61 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tree is COMMAND's process group, and whatever descends from COMMAND outside
-// of it: its strays.
-type tree struct {
-	leader processID    // COMMAND, whose pid is the group's
-	roots  func() []int // whose descendants all are COMMAND's
+// A processTree is the command's process group, and all that descends from the
+// command outside of it.
+type processTree struct {
+	leader processID          // the command, whose pid is the group's
+	roots  func() []int       // all that descends from these is the command's
+	ignore func(pid int) bool // nil, or which of these is not the command's
 
-	spare func(pid int) bool // nil, or tells what of these is not
-
-	known map[processID]bool // those that lived at the last look, whosever child they are by now
-	asked map[processID]bool // strays that got SIGTERM
+	known      map[processID]bool // what lived at the last scan, whosever child it is by now
+	terminated map[processID]bool // processes outside of the group that got SIGTERM
 }
 
-func newTree(leader int, roots func() []int) *tree {
-	return &tree{leader: identify(leader), roots: roots, asked: map[processID]bool{}}
+func newProcessTree(leader int, roots func() []int) *processTree {
+	return &processTree{leader: identify(leader), roots: roots, terminated: map[processID]bool{}}
 }
 
 const (
-	// killMargin is how long before the lease is over SIGKILL is sent.
-	killMargin = 50 * time.Millisecond
+	// KillMargin is how long before the deadline SIGKILL is sent.
+	KillMargin = 50 * time.Millisecond
 
-	// killTime is how long SIGKILL may take to be obeyed.
+	// killTime is how long processes may take to end after SIGKILL.
 	killTime = 2 * time.Second
 
-	pollGroup = 10 * time.Millisecond // nothing tells of the end of a process that is not our child
+	// pollInterval is the time between two scans: nothing reports the end of a
+	// process that is not our child.
+	pollInterval = 10 * time.Millisecond
 )
 
-// stop stops all of COMMAND: by SIGTERM, and by SIGKILL once patience or the
-// remaining time is over. Strays get SIGTERM when the group has ended, or half
-// of patience is over: often they are in the care of a process in the group,
-// which has its own order for that. stop reports whether all are gone.
-func (t *tree) stop(patience time.Duration, remaining func() time.Duration) (gone bool) {
-	looked := time.Now()
+// stop stops the whole tree: by SIGTERM, and by SIGKILL after killAfter or when
+// no time remains. Processes outside of the group get SIGTERM when the group has
+// ended, or after half of killAfter: often a process in the group looks after
+// them, and stops them in its own order. stop reports whether all are gone.
+func (t *processTree) stop(killAfter time.Duration, remaining func() time.Duration) (gone bool) {
+	scanned := time.Now()
 	if t.isGone() {
 		return true
 	}
-	pause := t.pause(looked)
-	if patience > 0 && remaining() > killMargin+pause {
-		t.signal(unix.SIGTERM)
-		t.signal(unix.SIGCONT)
-		for sent := time.Now(); time.Since(sent) < patience && remaining() > killMargin+pause; {
-			looked := time.Now()
-			groupLives, strays := t.look()
-			if !groupLives && len(strays) == 0 && t.isGone() {
+	pause := scanPause(scanned)
+	if killAfter > 0 && remaining() > KillMargin+pause {
+		t.signalGroup(unix.SIGTERM)
+		t.signalGroup(unix.SIGCONT)
+		for sent := time.Now(); time.Since(sent) < killAfter && remaining() > KillMargin+pause; {
+			scanned := time.Now()
+			groupLives, outside := t.scan()
+			if !groupLives && len(outside) == 0 && t.isGone() {
 				return true
 			}
-			if !groupLives || time.Since(sent) > patience/2 {
-				t.ask(strays)
+			if !groupLives || time.Since(sent) > killAfter/2 {
+				t.terminate(outside)
 			}
-			pause = t.pause(looked)
-			time.Sleep(min(pause, max(0, remaining()-killMargin)))
+			pause = scanPause(scanned)
+			time.Sleep(min(pause, max(0, remaining()-KillMargin)))
 		}
 	}
-	t.signal(unix.SIGKILL)
-	for killed := time.Now(); time.Since(killed) < killTime; time.Sleep(pollGroup) {
+	t.signalGroup(unix.SIGKILL)
+	for killed := time.Now(); time.Since(killed) < killTime; time.Sleep(pollInterval) {
 		t.kill()
 		if t.isGone() {
 			return true
@@ -68,43 +69,42 @@ func (t *tree) stop(patience time.Duration, remaining func() time.Duration) (gon
 	return false
 }
 
-// pause keeps the looking from taking more than a third of the time, on hosts
-// with many processes.
-func (t *tree) pause(looked time.Time) time.Duration {
-	return max(pollGroup, 2*time.Since(looked))
+// scanPause keeps scans to a third of the time on hosts with many processes.
+func scanPause(scanned time.Time) time.Duration {
+	return max(pollInterval, 2*time.Since(scanned))
 }
 
-// ask sends SIGTERM to those strays that have not got it yet.
-func (t *tree) ask(strays []processID) {
-	for _, p := range strays {
-		if !t.asked[p] {
-			t.asked[p] = true
+// terminate sends SIGTERM to those processes that have not got it yet.
+func (t *processTree) terminate(outside []processID) {
+	for _, p := range outside {
+		if !t.terminated[p] {
+			t.terminated[p] = true
 			p.signal(unix.SIGTERM)
 			p.signal(unix.SIGCONT)
 		}
 	}
 }
 
-// kill sends SIGKILL to all that can be seen.
-func (t *tree) kill() {
-	groupLives, strays := t.look()
+// kill sends SIGKILL to all that a scan finds.
+func (t *processTree) kill() {
+	groupLives, outside := t.scan()
 	if groupLives {
-		t.signal(unix.SIGKILL)
+		t.signalGroup(unix.SIGKILL)
 	}
-	for _, p := range strays {
+	for _, p := range outside {
 		p.signal(unix.SIGKILL)
 	}
 }
 
-// signal sends sig to the whole group. There is nobody to tell if that fails:
-// the group has ended, or changed its user.
-func (t *tree) signal(sig unix.Signal) { _ = unix.Kill(-t.leader.pid, sig) }
+// signalGroup sends sig to the whole group. It can fail only where the group has
+// ended, or runs as another user, and neither can be helped.
+func (t *processTree) signalGroup(sig unix.Signal) { _ = unix.Kill(-t.leader.pid, sig) }
 
-// isGone reports whether all of COMMAND has ended. One look may miss a process
+// isGone reports whether all of the tree has ended. One scan may miss a process
 // whose parent ends meanwhile, so it takes two.
-func (t *tree) isGone() bool {
+func (t *processTree) isGone() bool {
 	for range 2 {
-		if groupLives, strays := t.look(); groupLives || len(strays) > 0 {
+		if groupLives, outside := t.scan(); groupLives || len(outside) > 0 {
 			return false
 		}
 	}

@@ -11,107 +11,120 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A watchdog sees to it that COMMAND ends before its lease, whatever becomes of
-// leasehold. It is leasehold executed again, in a process group of its own, and
-// COMMAND is its child:
+// WatchdogName is argv[0] of a watchdog. The program's own name is not part of
+// it, so that pkill with that name does not end both.
+const WatchdogName = "lease-watchdog"
+
+// A watchdog stops the command before its deadline, whatever becomes of the
+// supervisor. It is the program executed again, in a process group of its own,
+// and the command is its child:
 //
-//	leasehold run … (renews the lease)
-//	└── lease-watchdog (knows when the lease ends)
-//	    └── COMMAND
+//	leasehold run … (moves the deadline)
+//	└── lease-watchdog (knows the deadline)
+//	    └── the command
 //
-// If leasehold ends without a farewell, nobody renews the lease, and the
-// watchdog stops COMMAND at once. If leasehold is stopped, or held up, no new
-// term comes, and the watchdog stops COMMAND before the old one is over.
+// If the supervisor ends without an instruction to quit, nobody moves the
+// deadline any more, and the watchdog stops the command at once. If the
+// supervisor is stopped, or held up, the watchdog stops the command before the
+// last deadline that it knows.
 //
-// On Linux both are subreapers: a process that COMMAND left behind, in whatever
-// group or session, becomes the watchdog's child, and leasehold's if that was
-// killed. So one of the two always has all of them below it.
+// On Linux both are subreapers: a process that the command left behind, in
+// whatever group or session, becomes the watchdog's child, and the supervisor's
+// if the watchdog was killed. So one of the two always has all of them below it.
 type watchdog struct {
-	orders  <-chan order // closed when leasehold has ended
-	reports *reporter
-	tree    *tree
-	ended   <-chan struct{} // COMMAND has, and was reported
+	instructions <-chan instruction // closed when the supervisor has ended
+	reports      *reporter
+	tree         *processTree
+	ended        <-chan struct{} // closed when the command has ended and that is reported; nil if it is not the watchdog's child
 
 	killAfter time.Duration
 	remaining func() time.Duration
-	stopping  bool // leasehold has sent SIGTERM
-	late      bool // COMMAND was stopped since the term was over
+	stopping  bool // the supervisor has sent SIGTERM
+	late      bool // the command was stopped for the deadline
 }
 
-// watch is the watchdog's program. It returns 0 at a farewell, and after a
-// sweep only if nothing of COMMAND is left.
-func watch(args []string) int {
-	nameSelf(watchdogName)
-	ignoreSignals()
+// The watchdog's exit codes.
+const (
+	watchdogDone   = 0  // told to quit, and nothing is left of the command if that was asked for
+	watchdogLeft   = 1  // some of the command's processes can't be killed
+	watchdogFailed = 70 // it could not begin
+)
+
+// Watch is the program of a watchdog; args are the arguments after its name. It
+// returns the exit code.
+func Watch(args []string) int {
+	nameSelf(WatchdogName)
+	surviveSignals()
 	if len(args) != 2 {
-		return exitInternal
+		return watchdogFailed
 	}
-	in, err := inherit(args[0])
+	in, err := inherited(args[0])
 	if err != nil {
-		return exitInternal
+		return watchdogFailed
 	}
-	out, err := inherit(args[1])
+	out, err := inherited(args[1])
 	if err != nil {
-		return exitInternal
+		return watchdogFailed
 	}
-	orders := receiveOrders(in)
-	first, ok := <-orders
+	instructions := receiveInstructions(in)
+	first, ok := <-instructions
 	switch {
-	case ok && first.Farewell:
-		return 0
-	case !ok || first.Term == nil:
-		return exitInternal
+	case ok && first.Quit:
+		return watchdogDone
+	case !ok || first.Deadline == nil:
+		return watchdogFailed
 	}
 	w := &watchdog{
-		orders:    orders,
-		reports:   &reporter{encoder: json.NewEncoder(out)},
-		killAfter: first.KillAfter,
-		remaining: first.Term.countdown(),
+		instructions: instructions,
+		reports:      &reporter{encoder: json.NewEncoder(out)},
+		killAfter:    first.KillAfter,
+		remaining:    first.Deadline.countdown(),
 	}
 	adoptOrphans()
 	switch {
-	case first.Command == nil:
-		w.guard(first)
-	case w.remaining() <= w.lead(): // leasehold, or this process, was held up
-		w.reports.send(notice{Late: true})
-		return exitInternal
+	case first.Start == nil:
+		w.adopt(first)
+	case w.remaining() <= w.lead(): // the supervisor, or this process, was held up
+		w.reports.send(report{Late: true})
+		return watchdogFailed
 	default:
-		if err := w.start(first.Command); err != nil {
-			w.reports.send(startNotice(err))
-			return exitInternal
+		if err := w.start(first.Start); err != nil {
+			w.reports.send(failureReport(err))
+			return watchdogFailed
 		}
 	}
-	letGo()
+	closeInherited()
 	code := w.run()
-	childless() // an init that reaps nothing would keep COMMAND as a zombie
+	childless() // reaps the command, which would stay a zombie below an init that reaps nothing
 	return code
 }
 
-// ignoreSignals keeps the watchdog from being ended by a signal that is meant
-// for all: leasehold gets it too, and passes it on. The signals are caught, so
-// that COMMAND has their defaults, but for those that it is to ignore.
-func ignoreSignals() {
+// surviveSignals keeps a signal that is sent to all processes of a service from
+// ending the watchdog: the supervisor gets it too, and forwards it. The signals
+// are caught, not ignored, so that the command has their defaults, but for those
+// that it is to ignore.
+func surviveSignals() {
 	caught := make(chan os.Signal, 1)
-	heed(caught, append(userSignals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)...)
+	catch(caught, append(forwarded, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)...)
 	go func() {
 		for range caught {
 		}
 	}()
 }
 
-func receiveOrders(r io.Reader) <-chan order {
-	orders := make(chan order)
+func receiveInstructions(r io.Reader) <-chan instruction {
+	instructions := make(chan instruction)
 	go func() {
-		defer close(orders)
+		defer close(instructions)
 		for d := json.NewDecoder(r); ; {
-			var o order
-			if d.Decode(&o) != nil {
+			var i instruction
+			if d.Decode(&i) != nil {
 				return
 			}
-			orders <- o
+			instructions <- i
 		}
 	}()
-	return orders
+	return instructions
 }
 
 // A reporter is safe for concurrent use.
@@ -120,43 +133,43 @@ type reporter struct {
 	encoder *json.Encoder
 }
 
-func (r *reporter) send(what notice) {
+func (r *reporter) send(what report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_ = r.encoder.Encode(what) // without leasehold there is nobody to tell
+	_ = r.encoder.Encode(what) // fails if the supervisor has ended, which shows elsewhere
 }
 
-// guard looks after a COMMAND that has lost its watchdog.
-func (w *watchdog) guard(first order) {
-	w.tree = newTree(first.Guard, func() []int {
-		// It has the orphans, unless it has ended: then this process has been
-		// handed to one who has nothing to do with COMMAND, like the host's init.
-		if os.Getppid() == first.Leasehold {
-			return []int{first.Guard, first.Leasehold}
+// adopt takes over a command that has lost its watchdog.
+func (w *watchdog) adopt(first instruction) {
+	w.tree = newProcessTree(first.Adopt, func() []int {
+		// The supervisor has the orphans. If it has ended, this process has a new
+		// parent, like the host's init, whose other children are not the command's.
+		if os.Getppid() == first.Parent {
+			return []int{first.Adopt, first.Parent}
 		}
-		return []int{first.Guard}
+		return []int{first.Adopt}
 	})
 	self := os.Getpid()
-	w.tree.spare = func(pid int) bool { return pid == self }
-	w.reports.send(notice{Started: first.Guard})
+	w.tree.ignore = func(pid int) bool { return pid == self }
+	w.reports.send(report{Started: first.Adopt})
 }
 
-// start starts COMMAND.
-func (w *watchdog) start(c *command) error {
-	args := make([]string, len(c.Args))
-	for i, a := range c.Args {
+// start starts the command.
+func (w *watchdog) start(s *startInstruction) error {
+	args := make([]string, len(s.Args))
+	for i, a := range s.Args {
 		args[i] = string(a)
 	}
 	sys := &unix.SysProcAttr{Setpgid: true}
-	if c.Foreground {
-		// Before COMMAND's first instruction: what is typed is for it from then
-		// on, and it is not stopped for touching the terminal.
+	if s.Foreground {
+		// Before the command's first instruction: from then on it gets what is
+		// typed, and is not stopped for using the terminal.
 		if tty, err := openTTY(); err == nil {
 			defer tty.Close()
 			sys.Foreground, sys.Ctty = true, int(tty.Fd())
 		}
 	}
-	child, err := os.StartProcess(string(c.Executable), args, &os.ProcAttr{
+	child, err := os.StartProcess(string(s.Path), args, &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 		Sys:   sys,
 	})
@@ -164,22 +177,23 @@ func (w *watchdog) start(c *command) error {
 		return err
 	}
 	pid := child.Pid
-	_ = child.Release() // waiting for it is ours
-	w.tree = newTree(pid, func() []int { return []int{os.Getpid()} })
-	w.reports.send(notice{Started: pid})
+	_ = child.Release() // awaitChild waits for it
+	w.tree = newProcessTree(pid, func() []int { return []int{os.Getpid()} })
+	w.reports.send(report{Started: pid})
 	ended := make(chan struct{})
 	w.ended = ended
 	go func() {
 		defer close(ended)
-		status := awaitChild(pid, func(by unix.Signal) { w.reports.send(notice{Stopped: by}) })
-		w.reports.send(notice{Ended: true, Status: uint32(status)})
+		status := awaitChild(pid, func(by unix.Signal) { w.reports.send(report{Stopped: by}) })
+		w.reports.send(report{Ended: true, Status: uint32(status)})
 	}()
 	return nil
 }
 
-// letGo closes what was inherited on COMMAND's behalf: whoever reads from it
-// waits for the end of all that have it open, and the overlap lock is COMMAND's.
-func letGo() {
+// closeInherited closes what only the command needs: whoever reads from a pipe
+// waits until all that have it open have ended, and locks on files that the
+// command inherits last as long as the command.
+func closeInherited() {
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
 			_ = duplicate(int(null.Fd()), fd)
@@ -192,7 +206,7 @@ func letGo() {
 		if err != nil || fd < 3 {
 			continue
 		}
-		// All that Go and leasehold open themselves is closed on exec.
+		// All that this process has opened itself is closed on exec.
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			unix.Close(fd)
 		}
@@ -208,72 +222,76 @@ func (w *watchdog) run() (code int) {
 			if left <= 0 {
 				w.late = true
 				if !w.stopping && !w.leaderEnded() {
-					w.reports.send(notice{Late: true}) // before anything comes of it
+					w.reports.send(report{Late: true}) // before the supervisor can see the effect
 				}
-				w.tree.stop(w.patience(), w.remaining)
+				w.tree.stop(w.termTime(), w.remaining)
 				continue
 			}
-			over = time.After(min(left, lookAgain))
+			over = time.After(min(left, checkInterval))
 		}
 		select {
 		case <-over:
-			if w.ended == nil { // not its own child: see replace
-				w.tree.look()
+			if w.ended == nil { // not its own child: see watchdogs.replace
+				w.tree.scan()
 			}
-		case o, ok := <-w.orders:
+		case i, ok := <-w.instructions:
 			switch {
 			case !ok:
 				w.tree.stop(w.killAfter, w.remaining)
-				w.sweep()
-				return 0
-			case o.Farewell && o.Sweep && !w.sweep():
-				return 1
-			case o.Farewell:
-				return 0
-			case o.Stopping:
+				w.killRest()
+				return watchdogDone
+			case i.Quit && i.KillRest && !w.killRest():
+				return watchdogLeft
+			case i.Quit:
+				return watchdogDone
+			case i.Stopping:
 				w.stopping = true
-			case o.Term != nil:
-				w.remaining = o.Term.countdown()
+			case i.Deadline != nil:
+				w.remaining = i.Deadline.countdown()
 			}
 		}
 	}
 }
 
-// leaderEnded reports whether COMMAND has, whatever it may have left behind.
+// leaderEnded reports whether the command has ended, whatever it left behind.
 func (w *watchdog) leaderEnded() bool {
-	if w.ended == nil { // not its own child
+	if w.ended == nil {
 		return w.tree.leader.hasEnded()
 	}
+	return isClosed(w.ended)
+}
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-w.ended:
+	case <-c:
 		return true
 	default:
 		return false
 	}
 }
 
-// lookAgain is how often a timer looks at the clock, since it stops while the
+// checkInterval is how often the watchdog reads the clock: timers stop while the
 // machine is suspended.
-const lookAgain = time.Second
+const checkInterval = time.Second
 
-// patience is the time between SIGTERM and SIGKILL. A quarter of --kill-after
-// is for leasehold, to show that it does it itself.
-func (w *watchdog) patience() time.Duration {
+// termTime is the time between the watchdog's SIGTERM and SIGKILL. It leaves the
+// supervisor the first quarter of KillAfter to stop the command itself.
+func (w *watchdog) termTime() time.Duration {
 	if w.stopping {
 		return 0
 	}
 	return w.killAfter * 3 / 4
 }
 
-// lead is how long before the lease is over COMMAND is to be stopped.
-func (w *watchdog) lead() time.Duration { return max(w.patience(), killMargin*3/4) }
+// lead is how long before the deadline the watchdog begins to stop the command.
+func (w *watchdog) lead() time.Duration { return max(w.termTime(), KillMargin*3/4) }
 
-// sweep kills what is left of COMMAND and reports whether nothing is. Unlike a
-// look at all processes, having no child can't miss one that was just born.
-func (w *watchdog) sweep() (gone bool) {
-	for begun := time.Now(); time.Since(begun) < killTime; time.Sleep(pollGroup) {
-		// While somebody waits for COMMAND itself, its end is not to be taken from
-		// them.
+// killRest kills what is left of the command and reports whether nothing is
+// left. It does not go by a scan, which can miss a process that was just born,
+// but by having no child.
+func (w *watchdog) killRest() (gone bool) {
+	for begun := time.Now(); time.Since(begun) < killTime; time.Sleep(pollInterval) {
+		// childless would take the command's status from awaitChild.
 		if (w.ended == nil || w.leaderEnded()) && childless() {
 			return true
 		}

@@ -3,145 +3,130 @@ package supervise
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"leasehold.example/leasehold"
 )
 
-// A guard is a watchdog, as leasehold sees it.
-type guard struct {
-	pid    int
-	told   term          // the last one that it was told
-	heard  chan struct{} // closed when nothing more comes from it
-	exited chan struct{} // closed when it has
-	status unix.WaitStatus
+// A watchdogProcess is a watchdog, as the supervisor sees it.
+type watchdogProcess struct {
+	pid         int
+	sent        deadline      // the last one that was sent to it
+	reportsDone chan struct{} // closed when no more reports come
+	exited      chan struct{} // closed when it has exited
+	status      unix.WaitStatus
 
-	mu     sync.Mutex // guards what is below
-	orders *os.File
+	mu           sync.Mutex // guards what is below
+	instructions *os.File
 }
 
-// send tells the watchdog. One that has ended is not missed here: see reap.
-func (g *guard) send(o order) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	_ = json.NewEncoder(g.orders).Encode(o)
+// send sends i to the watchdog. If it has exited, reap notices that.
+func (w *watchdogProcess) send(i instruction) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_ = json.NewEncoder(w.instructions).Encode(i)
 }
 
-// guards are the watchdog that COMMAND was started by and, should that be
-// killed, those that came after it.
-type guards struct {
-	program   *program
-	env       []string
-	killAfter time.Duration
-	remaining func() time.Duration
+func (w *watchdogProcess) hasExited() bool { return isClosed(w.exited) }
 
-	mu        sync.Mutex // guards what is below
-	all       []*guard
-	dismissed bool
+// watchdogs are the one that has started the command and, if that was killed,
+// those that replaced it.
+type watchdogs struct {
+	command Command
+	handle  func(report) // called with what they report
+	warn    func(format string, args ...any)
+
+	mu   sync.Mutex // guards what is below
+	all  []*watchdogProcess
+	quit bool
 }
 
-// start starts a watchdog, which gets the first order and from then on hands
-// its reports to hear. It returns COMMAND's pid.
-func (g *guards) start(first order, hear func(notice)) (pid int, err error) {
-	t := readTerm(g.remaining)
-	first.Term, first.KillAfter = &t, g.killAfter
-	before := children() // not COMMAND's: as PID 1, say, or after a shell's exec
-	w, reports, err := g.execute(t)
+// start starts a watchdog with its first instruction. It returns the command's
+// pid.
+func (ws *watchdogs) start(first instruction) (pid int, err error) {
+	d := readDeadline(ws.command.Remaining)
+	first.Deadline, first.KillAfter = &d, ws.command.KillAfter
+	before := children() // not the command's: as PID 1, say, or after a shell's exec
+	w, reports, err := ws.execute(d)
 	if err != nil {
-		return 0, &failure{code: exitInternal, message: "start the watchdog: " + err.Error()}
+		return 0, errors.New("start the watchdog: " + err.Error())
 	}
-	d := json.NewDecoder(reports)
-	r, err := w.answer(first, d, reports)
+	decoder := json.NewDecoder(reports)
+	r, err := w.begin(first, decoder, reports)
 	if err != nil {
-		// First of all: without orders it would stop a COMMAND that it guards.
+		// Kill it before its pipe is closed: without instructions it would stop the
+		// command that it has adopted.
 		if !w.hasExited() {
 			_ = unix.Kill(w.pid, unix.SIGKILL)
 		}
-		close(w.heard)
+		close(w.reportsDone)
 		reports.Close()
-		w.orders.Close()
-		if first.Command != nil { // reap is not at work yet
+		w.instructions.Close()
+		if first.Start != nil { // reap does not run yet
 			_, _ = unix.Wait4(w.pid, nil, 0, nil)
 			if err == errNoAnswer {
-				killChildren(before) // it may have got as far as starting COMMAND
+				killChildren(before) // it may have started the command
 			}
 		}
 		return 0, err
 	}
 	go func() {
-		defer close(w.heard)
+		defer close(w.reportsDone)
 		defer reports.Close()
 		for {
-			var r notice
-			if d.Decode(&r) != nil {
+			var r report
+			if decoder.Decode(&r) != nil {
 				return
 			}
-			hear(r)
+			ws.handle(r)
 		}
 	}()
 	return r.Started, nil
 }
 
-// answer gives the watchdog its first order, and returns what it says to that.
-// One that is stopped, or hangs in exec, is waited for until the lease is over.
-func (g *guard) answer(first order, from *json.Decoder, reports *os.File) (r notice, err error) {
-	over := time.Now().Add(first.Term.Remaining + killTime) // it may have to tell that it is too late
-	_ = g.orders.SetWriteDeadline(over)
+// begin sends the watchdog its first instruction, and returns its first report.
+// It waits until the deadline for a watchdog that is stopped, or hangs in exec.
+func (w *watchdogProcess) begin(first instruction, from *json.Decoder, reports *os.File) (r report, err error) {
+	over := time.Now().Add(first.Deadline.Remaining + killTime) // it may have to report that it is too late
+	_ = w.instructions.SetWriteDeadline(over)
 	_ = reports.SetReadDeadline(over)
-	g.send(first)
+	w.send(first)
 	switch {
 	case from.Decode(&r) != nil:
 		return r, errNoAnswer
 	case r.Late:
-		return r, errTooLate
+		return r, ErrLate
 	}
-	_ = g.orders.SetWriteDeadline(time.Time{})
+	_ = w.instructions.SetWriteDeadline(time.Time{})
 	_ = reports.SetReadDeadline(time.Time{})
-	return r, r.failure(string(first.executable()))
+	return r, r.failure()
 }
 
-// errNoAnswer means that a watchdog has ended as soon as it was started, or
-// hangs.
-var errNoAnswer = &failure{code: exitInternal, message: "start COMMAND: the watchdog ended, or hung, before it told of COMMAND"}
-
-// errTooLate means that a watchdog has not started COMMAND any more.
-var errTooLate = fmt.Errorf("%w: it was over before COMMAND could begin", leasehold.ErrLost)
-
-func (o order) executable() []byte {
-	if o.Command == nil {
-		return nil
-	}
-	return o.Command.Executable
-}
-
-// execute executes leasehold again, as a watchdog. All that COMMAND is to
-// inherit the watchdog inherits under the same number, so its own pipes have
-// to have numbers that are free.
-func (g *guards) execute(t term) (w *guard, reports *os.File, err error) {
+// execute executes this program again, as a watchdog. The watchdog inherits all
+// that the command inherits under the same numbers, so its own pipes need
+// numbers that are free.
+func (ws *watchdogs) execute(d deadline) (w *watchdogProcess, reports *os.File, err error) {
 	self, err := executable()
 	if err != nil {
 		return nil, nil, err
 	}
-	its, orders, err := os.Pipe()
+	itsInstructions, instructions, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer its.Close()
+	defer itsInstructions.Close()
 	reports, itsReports, err := os.Pipe()
 	if err != nil {
-		orders.Close()
+		instructions.Close()
 		return nil, nil, err
 	}
 	defer itsReports.Close()
-	w = &guard{told: t, orders: orders, heard: make(chan struct{}), exited: make(chan struct{})}
-	args := []string{watchdogName}
-	for _, f := range []*os.File{its, itsReports} {
+	w = &watchdogProcess{sent: d, instructions: instructions, reportsDone: make(chan struct{}), exited: make(chan struct{})}
+	args := []string{WatchdogName}
+	for _, f := range []*os.File{itsInstructions, itsReports} {
 		fd := f.Fd()
 		args = append(args, strconv.Itoa(int(fd)))
 		if _, err = unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil {
@@ -149,70 +134,69 @@ func (g *guards) execute(t term) (w *guard, reports *os.File, err error) {
 		}
 	}
 	if err == nil {
-		err = g.fork(w, self, args)
+		err = ws.fork(w, self, args)
 	}
 	if err != nil {
-		orders.Close()
+		instructions.Close()
 		reports.Close()
 		return nil, nil, err
 	}
 	return w, reports, nil
 }
 
-// fork keeps reap from hearing of a watchdog that is not known yet.
-func (g *guards) fork(w *guard, self string, args []string) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.dismissed {
+// fork holds the lock until the watchdog is listed, so that reap finds it there.
+func (ws *watchdogs) fork(w *watchdogProcess, self string, args []string) error {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.quit {
 		return errors.New("not needed any more")
 	}
-	p := g.program
 	child, err := os.StartProcess(self, args, &os.ProcAttr{
-		Env:   g.env,
-		Files: []*os.File{p.stdin, p.stdout, p.stderr},
-		Sys:   &unix.SysProcAttr{Setpgid: true}, // what is typed at a terminal is not for it
+		Env:   ws.command.Env,
+		Files: []*os.File{ws.command.Stdin, ws.command.Stdout, ws.command.Stderr},
+		Sys:   &unix.SysProcAttr{Setpgid: true}, // what is typed at a terminal does not reach it
 	})
 	if err != nil {
 		return err
 	}
 	w.pid = child.Pid
-	_ = child.Release() // waiting for it is ours
-	g.all = append(g.all, w)
+	_ = child.Release() // reap waits for it
+	ws.all = append(ws.all, w)
 	return nil
 }
 
-// replace starts a watchdog for a COMMAND that has lost its own, and became
-// leasehold's child. The new one has to look at times which orphans there are:
-// those of the last second it will miss once leasehold is killed.
-func (g *guards) replace(pid int, hear func(notice)) {
+// replace starts a watchdog for a command that has lost its own, and became the
+// supervisor's child. The new one scans once in checkInterval for orphans: it
+// misses those of the last interval if the supervisor is killed then.
+func (ws *watchdogs) replace(pid int) {
 	time.Sleep(replaceDelay)
-	g.mu.Lock()
-	dismissed := g.dismissed
-	g.mu.Unlock()
-	if dismissed {
+	ws.mu.Lock()
+	quit := ws.quit
+	ws.mu.Unlock()
+	if quit {
 		return
 	}
 	what := "another takes its place"
-	if _, err := g.start(order{Guard: pid, Leasehold: os.Getpid()}, hear); err != nil {
+	if _, err := ws.start(instruction{Adopt: pid, Parent: os.Getpid()}); err != nil {
 		what = "COMMAND goes on without one: " + err.Error()
 	}
-	g.program.say("warning: the watchdog has ended; %s", what)
+	ws.warn("the watchdog has ended; %s", what)
 }
 
-// replaceDelay is for whoever keeps on killing them.
+// replaceDelay limits how fast watchdogs are started if somebody kills each.
 const replaceDelay = 100 * time.Millisecond
 
-func (g *guards) current() *guard {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.all[len(g.all)-1]
+func (ws *watchdogs) current() *watchdogProcess {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return ws.all[len(ws.all)-1]
 }
 
 // find returns the watchdog with that pid, nil if there is none.
-func (g *guards) find(pid int) *guard {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, w := range g.all {
+func (ws *watchdogs) find(pid int) *watchdogProcess {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.all {
 		if w.pid == pid && !w.hasExited() {
 			return w
 		}
@@ -220,44 +204,34 @@ func (g *guards) find(pid int) *guard {
 	return nil
 }
 
-func (g *guards) has(pid int) bool { return g.find(pid) != nil }
+func (ws *watchdogs) has(pid int) bool { return ws.find(pid) != nil }
 
-// roots are the parents of COMMAND, or of its orphans.
-func (g *guards) roots() []int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if first := g.all[0]; !first.hasExited() {
+// roots are the parents of the command, or of its orphans.
+func (ws *watchdogs) roots() []int {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if first := ws.all[0]; !first.hasExited() {
 		return []int{first.pid}
 	}
 	return []int{os.Getpid()}
 }
 
-func (g *guard) hasExited() bool {
-	select {
-	case <-g.exited:
-		return true
-	default:
-		return false
-	}
-}
-
-// lost notes the end of a watchdog.
-func (g *guards) lost(w *guard, status unix.WaitStatus) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// noteExit notes the exit of a watchdog.
+func (ws *watchdogs) noteExit(w *watchdogProcess, status unix.WaitStatus) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
 	w.status = status
 	close(w.exited)
 }
 
-// keepPosted tells the watchdog of every change of the lease, until the
-// returned function is called. It looks for them at an interval that is short
-// beside the time that a renewal has.
-func (g *guards) keepPosted(duration time.Duration) (stop func()) {
+// sendDeadlines sends the watchdog every move of the deadline, until stop is
+// called. It reads the deadline at an interval.
+func (ws *watchdogs) sendDeadlines(interval time.Duration) (stop func()) {
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(min(time.Second, max(pollGroup, duration/50)))
+		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
 			select {
@@ -265,12 +239,12 @@ func (g *guards) keepPosted(duration time.Duration) (stop func()) {
 				return
 			case <-tick.C:
 			}
-			w, t := g.current(), readTerm(g.remaining)
-			// A lease that is lost has no end to tell of: leasehold stops COMMAND
-			// itself, and knows why.
-			if t.Remaining > 0 && (t.end()-w.told.end()).Abs() > time.Millisecond {
-				w.told = t
-				w.send(order{Term: &t})
+			w, d := ws.current(), readDeadline(ws.command.Remaining)
+			// With no time left there is no deadline to send: the supervisor stops the
+			// command itself, and knows why.
+			if d.Remaining > 0 && (d.at()-w.sent.at()).Abs() > time.Millisecond {
+				w.sent = d
+				w.send(instruction{Deadline: &d})
 			}
 		}
 	}()
@@ -280,18 +254,17 @@ func (g *guards) keepPosted(duration time.Duration) (stop func()) {
 	}
 }
 
-// stopping tells the watchdog that COMMAND gets SIGTERM from leasehold.
-func (g *guards) stopping() { g.current().send(order{Stopping: true}) }
+// stopping tells the watchdog that the supervisor sends SIGTERM.
+func (ws *watchdogs) stopping() { ws.current().send(instruction{Stopping: true}) }
 
-// dismiss ends the watchdog, if sweep is set only after it has killed all that
-// is left of COMMAND. It reports whether nothing is, for all that the watchdog
-// knows.
-func (g *guards) dismiss(sweep bool) (gone bool) {
-	g.mu.Lock()
-	g.dismissed = true
-	g.mu.Unlock()
-	w := g.current()
-	w.send(order{Farewell: true, Sweep: sweep})
+// dismiss ends the watchdog; with killRest, it first kills all that is left of
+// the command. gone reports whether nothing is left, as far as the watchdog knows.
+func (ws *watchdogs) dismiss(killRest bool) (gone bool) {
+	ws.mu.Lock()
+	ws.quit = true
+	ws.mu.Unlock()
+	w := ws.current()
+	w.send(instruction{Quit: true, KillRest: killRest})
 	select {
 	case <-w.exited:
 	case <-time.After(killTime + time.Second):
@@ -299,8 +272,8 @@ func (g *guards) dismiss(sweep bool) (gone bool) {
 		<-w.exited
 	}
 	select {
-	case <-w.heard:
+	case <-w.reportsDone:
 	case <-time.After(time.Second):
 	}
-	return w.status.ExitStatus() == 0 || w.status.Signaled()
+	return w.status.ExitStatus() == watchdogDone || w.status.Signaled()
 }
