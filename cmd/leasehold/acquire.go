@@ -28,9 +28,9 @@ alive: acquire it again in time, or let it end.`,
 		Args:    wantPaths(1, 1, "PATH"),
 	}
 	f.register(cmd, "print the lease, or who has it, as a line of JSON", "")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return finish(cmd.Context(), f.store.wrap(f.acquireAndPrint(cmd.Context(), args[0])), f.holder.conflict)
-	}
+	cmd.RunE = f.store.runE(&f.holder.conflict, func(ctx context.Context, args []string) error {
+		return f.acquireAndPrint(ctx, args[0])
+	})
 	return cmd
 }
 

@@ -11,16 +11,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
 // storeFlags are the flags of every subcommand that asks a store.
 type storeFlags struct {
 	*program
-	given    *pflag.FlagSet // all flags of the subcommand
-	url      string
-	timeout  time.Duration
-	json     bool
-	security securityFlags
+	given   *pflag.FlagSet // all flags of the subcommand
+	url     string
+	timeout time.Duration
+	json    bool
 
 	mustExist bool // a directory that is missing is not made
 
@@ -64,6 +64,17 @@ func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store
 func (f *storeFlags) closeStore(s leasehold.Store) {
 	if err := s.Close(); err != nil {
 		f.say("warning: close the store: %v", err)
+	}
+}
+
+// runE makes a cobra function of run, and gives it a context that ends with a
+// signal. The signals are caught before anything that can take long. conflict is
+// the exit code of a denial.
+func (f *storeFlags) runE(conflict *int, run func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, signals := supervise.CatchSignals(cmd.Context())
+		f.signals = signals
+		return finish(ctx, f.wrap(run(ctx, args)), *conflict)
 	}
 }
 

@@ -25,13 +25,14 @@ func (p *program) listCommand() *cobra.Command {
 		Args:    wantPaths(0, 1, "PREFIX"),
 	}
 	f.register(cmd.Flags(), "print each lease as a line of JSON")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	conflict := exitConflict
+	cmd.RunE = f.runE(&conflict, func(ctx context.Context, args []string) error {
 		prefix := "/"
 		if len(args) > 0 {
 			prefix = args[0]
 		}
-		return finish(cmd.Context(), f.wrap(f.list(cmd.Context(), prefix)), exitConflict)
-	}
+		return f.list(ctx, prefix)
+	})
 	return cmd
 }
 

@@ -21,8 +21,7 @@ func main() {
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (code int) {
-	ctx, signals := supervise.CatchSignals(ctx)
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, signals: signals, auth: takeAuth()}
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, auth: takeAuth()}
 	defer func() {
 		if r := recover(); r != nil {
 			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})

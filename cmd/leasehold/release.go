@@ -41,9 +41,9 @@ learns of it when it renews the lease next, and then kills COMMAND.`,
 	f.holder.register(flags, "give up what this holder has of PATH/0 to PATH/`N`-1")
 	flags.BoolVar(&f.force, "force", false, "end it whoever has it, if its token is that of --token")
 	flags.Var(&f.token, "token", "the fencing token, for --force")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return finish(cmd.Context(), f.store.wrap(f.run(cmd.Context(), args[0])), f.holder.conflict)
-	}
+	cmd.RunE = f.store.runE(&f.holder.conflict, func(ctx context.Context, args []string) error {
+		return f.run(ctx, args[0])
+	})
 	return cmd
 }
 

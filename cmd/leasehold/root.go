@@ -14,14 +14,15 @@ import (
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
-// A program is one run of leasehold: what it was given, and the flags that all
-// subcommands have.
+// A program is one run of leasehold: what it was given, and the flags that
+// subcommands share.
 type program struct {
 	stdin, stdout, stderr *os.File
-	signals               *supervise.Signals
-	auth                  string // what LEASEHOLD_AUTH was
+	auth                  string             // what LEASEHOLD_AUTH was
+	signals               *supervise.Signals // nil until a subcommand catches them
 
 	quiet, verbose bool
+	security       securityFlags
 }
 
 const rootHelp = `Leasehold runs a job on exactly one of many hosts, or on at most N, by leases

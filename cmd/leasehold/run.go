@@ -66,9 +66,9 @@ func (p *program) runCommand() *cobra.Command {
 		Args:    pathAndCommand,
 	}
 	f.register(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return finish(cmd.Context(), f.lease.store.wrap(f.run(cmd.Context(), args[0], args[1:])), f.lease.holder.conflict)
-	}
+	cmd.RunE = f.lease.store.runE(&f.lease.holder.conflict, func(ctx context.Context, args []string) error {
+		return f.run(ctx, args[0], args[1:])
+	})
 	return cmd
 }
 

@@ -47,13 +47,18 @@ Examples:
 // securityCommand is a help topic: the flags would make the help of every
 // subcommand twice as long.
 func (p *program) securityCommand() *cobra.Command {
-	var s securityFlags
-	s.define()
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "security",
 		Short: "TLS, users and ACLs: the flags for an ensemble that is closed",
-		Long:  strings.Replace(securityHelp, "FLAGS\n", s.flags.FlagUsages()+"\n", 1),
 	}
+	help := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		var s securityFlags
+		s.define()
+		cmd.Long = strings.Replace(securityHelp, "FLAGS\n", s.flags.FlagUsages()+"\n", 1)
+		help(cmd, args)
+	})
+	return cmd
 }
 
 // securityFlagNames stands for the hidden flags in the help of a subcommand.
@@ -68,9 +73,13 @@ type securityFlags struct {
 	insecure bool
 }
 
+// register adds the flags to those of a subcommand, whose help names them only.
+// All subcommands share them, since only one of them is ever parsed.
 func (s *securityFlags) register(flags *pflag.FlagSet) {
-	s.define()
-	s.flags.VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+	if s.flags == nil {
+		s.define()
+		s.flags.VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+	}
 	flags.AddFlagSet(s.flags)
 }
 

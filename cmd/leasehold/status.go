@@ -39,9 +39,8 @@ code is 0 whichever it is.`,
 	}
 	f.store.register(cmd.Flags(), "print each lease as a line of JSON")
 	cmd.Flags().IntVar(&f.slots, "slots", 0, "describe PATH/0 to PATH/`N`-1")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return finish(cmd.Context(), f.store.wrap(f.run(cmd.Context(), args)), exitConflict)
-	}
+	conflict := exitConflict
+	cmd.RunE = f.store.runE(&conflict, f.run)
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -26,16 +27,13 @@ type Signals struct {
 func CatchSignals(ctx context.Context) (context.Context, *Signals) {
 	s := &Signals{received: make(chan os.Signal, 64)}
 	ctx, s.cancel = context.WithCancelCause(ctx)
-	catch(s.received, forwarded...)
+	catch(s.received, interrupting...)
 	go s.receive()
 	return ctx, s
 }
 
-// forwarded are the signals that the command gets.
-var forwarded = []os.Signal{
-	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
-	unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT, unix.SIGWINCH,
-}
+// interrupting are the signals that end a process. The command gets them.
+var interrupting = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
 
 // catch is signal.Notify, except for signals that were ignored when the program
 // started, as under nohup. These stay ignored, also in the command: Go leaves it
@@ -66,8 +64,7 @@ func (s *Signals) handle(sig unix.Signal) {
 	switch {
 	case s.child != nil:
 		s.child.Signal(sig)
-	case sig == unix.SIGCONT || sig == unix.SIGWINCH || sig == unix.SIGTSTP: // they interrupt nothing
-	case s.pending == nil:
+	case s.pending == nil && slices.Contains(interrupting, os.Signal(sig)):
 		s.pending = &Interruption{sig}
 		s.cancel(s.pending)
 	}
@@ -81,10 +78,10 @@ func (s *Signals) Start(command Command) (*Child, error) {
 	if s.pending != nil {
 		return nil, s.pending
 	}
-	// SIGTSTP has stopped this process until now. SIGPIPE would end it for a message
-	// that nobody reads, and nobody would move the deadline. Both have their
-	// defaults in the command.
-	signal.Notify(s.received, unix.SIGTSTP, unix.SIGPIPE)
+	// The command gets these, too, but for SIGPIPE, which would end this process for
+	// a message that nobody reads, so that nobody would move the deadline. SIGTSTP
+	// has stopped this process until now. All have their defaults in the command.
+	signal.Notify(s.received, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP, unix.SIGPIPE)
 	c, err := Start(command)
 	if err != nil {
 		return nil, err

@@ -105,7 +105,7 @@ func Watch(args []string) int {
 // that it is to ignore.
 func surviveSignals() {
 	caught := make(chan os.Signal, 1)
-	catch(caught, append(forwarded, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)...)
+	catch(caught, append(interrupting, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)...)
 	go func() {
 		for range caught {
 		}
