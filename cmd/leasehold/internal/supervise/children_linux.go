@@ -110,9 +110,9 @@ func children() map[processID]bool {
 	return all
 }
 
-// killChildren kills and reaps the children of this process, and what becomes its
+// killNewChildren kills and reaps the children of this process, and what becomes its
 // child by that, except those in before.
-func killChildren(before map[processID]bool) {
+func killNewChildren(before map[processID]bool) {
 	for begun := time.Now(); time.Since(begun) < killTime; time.Sleep(pollInterval) {
 		left := children()
 		maps.DeleteFunc(left, func(p processID, _ bool) bool { return before[p] })

@@ -50,6 +50,8 @@ func (t *processTree) scan() (groupLives bool, outside []processID) {
 	return unix.Kill(-t.leader.pid, 0) != unix.ESRCH, nil
 }
 
+func (t *processTree) killChildren() {}
+
 // executable returns this program's own file.
 func executable() (string, error) { return os.Executable() }
 
@@ -57,4 +59,4 @@ func nameSelf(string) {}
 
 func children() map[processID]bool { return nil }
 
-func killChildren(map[processID]bool) {}
+func killNewChildren(map[processID]bool) {}

@@ -85,8 +85,9 @@ func (t *processTree) terminate(outside []processID) {
 	}
 }
 
-// kill sends SIGKILL to all that a scan finds.
+// kill sends SIGKILL to all that it finds.
 func (t *processTree) kill() {
+	t.killChildren()
 	groupLives, outside := t.scan()
 	if groupLives {
 		t.signalGroup(unix.SIGKILL)

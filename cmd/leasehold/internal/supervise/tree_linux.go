@@ -3,7 +3,9 @@ package supervise
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -143,4 +145,34 @@ func (p processID) signal(sig unix.Signal) {
 		return
 	}
 	_ = unix.PidfdSendSignal(fd, sig, nil, 0)
+}
+
+// killChildren kills the children of the roots, each as soon as it is seen. A
+// process that lives for less time than a scan takes, and has a child when it
+// ends, is gone when the scan is over, and its child is not in it.
+func (t *processTree) killChildren() {
+	for range 10 { // a killed process takes a moment to end
+		found := false
+		for _, root := range t.roots() {
+			for _, pid := range childrenOf(root) {
+				if p := readProcess(pid); p.pid != 0 && !p.ended && (t.ignore == nil || !t.ignore(p.pid)) {
+					p.signal(unix.SIGKILL)
+					found = true
+				}
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+// childrenOf returns nil where the kernel does not list children.
+func childrenOf(pid int) (pids []string) {
+	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		pids = append(pids, strings.Fields(string(text))...)
+	}
+	return pids
 }

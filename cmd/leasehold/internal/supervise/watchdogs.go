@@ -68,7 +68,7 @@ func (ws *watchdogs) start(first instruction) (pid int, err error) {
 		if first.Start != nil { // reap does not run yet
 			_, _ = unix.Wait4(w.pid, nil, 0, nil)
 			if err == errNoAnswer {
-				killChildren(before) // it may have started the command
+				killNewChildren(before) // it may have started the command
 			}
 		}
 		return 0, err
