@@ -53,7 +53,7 @@ func TestDependenciesPage(t *testing.T) {
 func TestNoOtherClient(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("go", "list", "-deps", ".", "./kazoo", "./leasetest", "./localdir", "./zookeeper", "./cmd/leasehold")
-	cmd.Dir = "../.."
+	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

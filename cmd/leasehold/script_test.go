@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -74,9 +73,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptTime is for all scripts together, which run side by side.
-const scriptTime = 4 * time.Minute
-
 func runScripts(t *testing.T, except string, setStore func(*testscript.Env) error) {
 	all, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil {
@@ -91,7 +87,6 @@ func runScripts(t *testing.T, except string, setStore func(*testscript.Env) erro
 	testscript.Run(t, testscript.Params{
 		Files:              files,
 		RequireUniqueNames: true,
-		Deadline:           time.Now().Add(scriptTime),
 		Cmds:               scriptCommands(t),
 		Setup: func(env *testscript.Env) error {
 			runtimeDir := filepath.Join(env.WorkDir, "runtime")
