@@ -1,6 +1,10 @@
 package leasehold
 
-import "time"
+import (
+	"time"
+
+	"leasehold.example/leasehold/internal/clock"
+)
 
 // An Instant is a moment on two clocks of this host at once: the wall clock,
 // and one that neither jumps nor stops while the machine is suspended.
@@ -11,7 +15,7 @@ type Instant struct {
 
 // ReadInstant returns the present moment.
 func ReadInstant() Instant {
-	return Instant{wall: time.Now(), boot: sinceBoot()}
+	return Instant{wall: time.Now(), boot: clock.SinceBoot()}
 }
 
 // Wall returns what the wall clock showed.

@@ -17,7 +17,7 @@ const acquireExamples = `  # renew or take the lease before each batch, and keep
   token=$(leasehold acquire -d 10m -w 1m --slots 3 --json /upload | jq .token)`
 
 func (p *program) acquireCommand() *cobra.Command {
-	a := acquiring{holding: holding{asking: asking{program: p}}}
+	f := leaseFlags{store: storeFlags{program: p}}
 	cmd := &cobra.Command{
 		Use:   "acquire [flags] PATH",
 		Short: "Obtain or renew a lease, and say so",
@@ -27,34 +27,37 @@ alive: acquire it again in time, or let it end.`,
 		Example: acquireExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}
-	a.add(cmd, "print the lease, or who has it, as a line of JSON")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.finish(cmd.Context(), a.run(cmd.Context(), args[0]))
-	}
+	f.register(cmd, "print the lease, or who has it, as a line of JSON", "")
+	cmd.RunE = f.store.runE(&f.holder.conflict, func(ctx context.Context, args []string) error {
+		return f.acquireAndPrint(ctx, args[0])
+	})
 	return cmd
 }
 
-func (a *acquiring) run(ctx context.Context, path string) error {
+func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	start := time.Now()
-	u, client, err := a.check(path)
+	client, err := f.validate(path)
 	if err != nil {
 		return err
 	}
-	if err := a.checkTime(0); err != nil {
+	if err := f.checkTime(0); err != nil {
 		return err
 	}
-	_, limit := a.limits(start)
-	return a.with(ctx, u, limit, func(s leasehold.Store) error {
-		l, err := a.obtain(ctx, client, s, path, start, func(*leasehold.Lease) error { return nil })
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return writeJSON(a.stdout, []leasehold.Status{{
-				Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
-				End: l.End(), Remaining: max(0, time.Until(l.End())), Since: l.Since(), Token: l.Token(),
-			}})
-		}
-		return writeAll(a.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", escape(l.Path()), formatTime(l.End()), l.Token()))
-	})
+	_, limit := f.limits(start)
+	if client.Store, err = f.store.open(ctx, limit); err != nil {
+		return err
+	}
+	defer f.store.closeStore(client.Store)
+	l, err := f.obtain(ctx, client, path, start)
+	if err != nil {
+		return err
+	}
+	f.store.warnIfOpen(ctx, client.Store, l.Path())
+	if f.store.json {
+		return writeJSON(f.store.stdout, []leasehold.Status{{
+			Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
+			End: l.End(), Remaining: max(0, time.Until(l.End())), Since: l.Since(), Token: l.Token(),
+		}})
+	}
+	return writeAll(f.store.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", escape(l.Path()), formatTime(l.End()), l.Token()))
 }

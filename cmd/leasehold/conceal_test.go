@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestConcealArgs: only leasehold's own --auth is blotted out, and its value is
+// TestConcealArgs: only leasehold's own --auth is overwritten, and its value is
 // still there for leasehold.
 func TestConcealArgs(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 	"leasehold.example/leasehold/zookeeper"
 )
 
@@ -26,27 +27,6 @@ const (
 	exitNotFound      = 127
 	exitSignal        = 128 // plus the signal
 )
-
-// A failure is an exit code and what is said about it.
-type failure struct {
-	code    int
-	message string // one line; "" says nothing
-	hint    string // what to do, where the message does not say it
-	denial  bool   // -q silences it
-}
-
-func (f *failure) Error() string { return f.message }
-
-func usage(format string, args ...any) error {
-	return &failure{code: exitUsage, message: fmt.Sprintf(format, args...)}
-}
-
-func config(hint, format string, args ...any) error {
-	return &failure{code: exitConfig, message: fmt.Sprintf(format, args...), hint: hint}
-}
-
-// exitWith is the end of a COMMAND that ran.
-func exitWith(code int) error { return &failure{code: code} }
 
 // report prints what there is to say about err and returns the exit code.
 func (p *program) report(err error) int {
@@ -71,21 +51,14 @@ func (p *program) say(format string, args ...any) {
 	fmt.Fprintln(p.stderr, "leasehold: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
-// finish turns what a subcommand returned into a *failure, if it is one.
-func (a *asking) finish(ctx context.Context, err error) error {
-	return finish(ctx, err, exitConflict)
-}
-
-func (h *holding) finish(ctx context.Context, err error) error {
-	return finish(ctx, err, h.conflict)
-}
-
+// finish turns what a subcommand returned into a *failure, if it is an error; conflict
+// is the exit code of a denial.
 func finish(ctx context.Context, err error, conflict int) error {
 	if err == nil {
 		return nil
 	}
 	if cause := interrupted(ctx); cause != nil {
-		err = cause // else it would be said what came of that
+		err = cause // err is only its consequence
 	}
 	return explain(err, conflict)
 }
@@ -94,25 +67,24 @@ func finish(ctx context.Context, err error, conflict int) error {
 func explain(err error, conflict int) *failure {
 	var (
 		known       *failure
-		interrupted *interruption
+		interrupted *supervise.Interruption
 		argument    *leasehold.ArgumentError
 		record      *leasehold.RecordError
 		skew        *leasehold.ClockSkewError
 		held        *leasehold.HeldError
 		overlap     *overlapError
-		asked       *askedError
+		asked       *storeError
 	)
 	f := &failure{message: err.Error()}
 	store := storeURL{}
 	if errors.As(err, &asked) {
-		f.message, store = asked.tell(f.message), asked.store
+		f.message, store = asked.explainTimeout(f.message), asked.store
 	}
-	dir, _, isDir := store.directory()
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &interrupted):
-		f.code, f.message, f.denial = exitSignal+int(interrupted.signal), interrupted.Error(), true
+		f.code, f.message, f.denial = exitSignal+int(interrupted.Signal), interrupted.Error(), true
 	case errors.As(err, &argument):
 		f.code, f.message = exitUsage, argument.Error()
 	case errors.As(err, &record):
@@ -124,32 +96,28 @@ func explain(err error, conflict int) *failure {
 		if record.Newer {
 			f.hint = "nothing was changed; upgrade leasehold on this host"
 		}
-	case errors.Is(err, leasehold.ErrOutcomeUnknown): // also of what a refusal was to undo
+	case errors.Is(err, leasehold.ErrOutcomeUnknown): // also if a refused grant was not undone
 		f.code = exitUnavailable
 	case errors.As(err, &skew):
-		f.code, f.hint = exitConflict, "see to it that this host's clock is set by NTP (timedatectl, chronyc tracking)"
+		f.code, f.hint = exitConflict, "let NTP set this host's clock (timedatectl, chronyc tracking)"
 	case errors.As(err, &held):
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
 	case errors.As(err, &overlap):
-		// Also with -q and -E: what an earlier COMMAND left behind would keep
-		// this one from running for good, and nobody would know.
+		// Neither -q nor -E applies: processes that an earlier COMMAND left behind
+		// could keep this one from running for good, and nobody would know.
 		f.code = exitConflict
 		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
 	case errors.Is(err, zookeeper.ErrQueued):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
-		if isDir {
-			f.hint = fmt.Sprintf("for users of one group to share it: chgrp GROUP %[1]s; chmod 2770 %[1]s; and all use dir:%[1]s?mode=0660, from its first lease on", dir)
-		} else {
-			f.hint = store.permissionHint()
-		}
+		f.hint = store.permissionHint()
 	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin
 		f.code = exitConflict
 	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		f.code = exitUnavailable
 		if strings.Contains(f.message, io.EOF.Error()) { // the library keeps it as text
-			f.hint = "if the servers talk TLS, begin the URL with " + secureScheme
+			f.hint = "if the servers use TLS, begin the URL with " + secureScheme
 			if store.options.TLS != nil {
 				f.hint = "is this the servers' secureClientPort? If so, the server's log says more; if not, begin the URL with zk://"
 			}
@@ -162,9 +130,8 @@ func explain(err error, conflict int) *failure {
 	return f
 }
 
-// oneLine keeps a message to one line: the causes that errors.Join puts on
-// lines of their own are joined, the first few of them, and all that would not
-// print is escaped.
+// oneLine makes one line of a message: it joins the first few of the causes that
+// errors.Join puts on lines of their own, and escapes what is not printable.
 func oneLine(s string) string {
 	const most = 3
 	var causes []string
@@ -180,4 +147,12 @@ func oneLine(s string) string {
 		causes = append(causes[:most], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(causes, "; ")
+}
+
+// interrupted returns the *supervise.Interruption that ended ctx, or nil.
+func interrupted(ctx context.Context) error {
+	if cause, ok := context.Cause(ctx).(*supervise.Interruption); ok {
+		return cause
+	}
+	return nil
 }

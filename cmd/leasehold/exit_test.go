@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 	"leasehold.example/leasehold/zookeeper"
 )
 
@@ -42,7 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("grant: %w", leasehold.ErrPermission), 77, false, "grant: permission denied", "leasehold help security"},
 		{config("do this", "wrong"), 78, false, "wrong", "do this"},
 		{usage("wrong %q", "x"), 64, false, `wrong "x"`, ""},
-		{&interruption{unix.SIGTERM}, 143, true, "interrupted by SIGTERM", ""},
+		{&supervise.Interruption{Signal: unix.SIGTERM}, 143, true, "interrupted by SIGTERM", ""},
 		{errors.Join(errors.New("one\x1b"), errors.New("one\x1b"), errors.New("two"), errors.New("three"), errors.New("four")), 70, false, `one\x1b; two; three; and 1 more`, ""},
 	} {
 		for _, quiet := range []bool{false, true} {
@@ -116,14 +117,21 @@ func TestStoreIdentity(t *testing.T) {
 		{"dir:" + dir + "/s", "dir:" + dir + "//s/", "dir:" + link + "/s"},
 		{"dir:" + dir, "dir:" + link},
 	}
+	identity := func(url string) string {
+		u, err := findStore(url, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.identity()
+	}
 	seen := map[string]int{}
 	for i, urls := range same {
 		for _, url := range urls {
-			id := storeURL{raw: url}.identity()
+			id := identity(url)
 			if j, ok := seen[id]; ok && j != i {
 				t.Errorf("%s: got the identity %q of %s, want another", url, id, same[j][0])
 			}
-			if id != (storeURL{raw: urls[0]}).identity() {
+			if id != identity(urls[0]) {
 				t.Errorf("%s: got the identity %q, want that of %s", url, id, urls[0])
 			}
 			seen[id] = i

@@ -11,74 +11,83 @@ import (
 	"github.com/spf13/pflag"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
-// asking are the flags of every subcommand that asks the store.
-type asking struct {
+// storeFlags are the flags of every subcommand that asks a store.
+type storeFlags struct {
 	*program
-	flags   *pflag.FlagSet
-	store   string
+	given   *pflag.FlagSet // all flags of the subcommand
+	url     string
 	timeout time.Duration
 	json    bool
 
-	security securing
+	mustExist bool // a directory that is missing is not made
 
-	existing bool // a directory that is missing is not made
+	store  storeURL  // set by validate
+	opened time.Time // when open was called
 }
 
-func (a *asking) add(cmd *cobra.Command, jsonMeans string) {
-	a.flags = cmd.Flags()
-	a.flags.SortFlags = false
-	a.flags.StringVar(&a.store, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
-	a.flags.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long the store may take to answer")
-	a.flags.BoolVar(&a.json, "json", false, jsonMeans)
-	a.security.add(a.flags)
+func (f *storeFlags) register(flags *pflag.FlagSet, jsonMeans string) {
+	f.given = flags
+	flags.SortFlags = false
+	flags.StringVar(&f.url, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long the store may take to answer")
+	flags.BoolVar(&f.json, "json", false, jsonMeans)
+	f.security.register(flags)
 }
 
-func (a *asking) check() (storeURL, error) {
-	if a.timeout <= 0 {
-		return storeURL{}, usage("--timeout is %s, must be positive", a.timeout)
+func (f *storeFlags) validate() (err error) {
+	if f.timeout <= 0 {
+		return usage("--timeout is %s, must be positive", f.timeout)
 	}
-	u, err := findStore(a.store, a.flags.Changed("store"))
-	if err != nil {
-		return u, err
-	}
-	err = a.secure(&u)
-	return u, err
-}
-
-// with opens the store, calls f, and waits until the store has cleaned up, for
-// no longer than ctx and timeout, and the store itself, allow. What it returns
-// is an *askedError.
-func (a *asking) with(ctx context.Context, u storeURL, limit time.Time, f func(leasehold.Store) error) (err error) {
-	asked := &askedError{store: u, since: time.Now(), limits: "--timeout"}
-	if a.flags.Changed("wait") {
-		asked.limits = "--wait and --timeout"
-	}
-	defer func() {
-		if err != nil {
-			asked.error, asked.took = err, time.Since(asked.since)
-			err = asked
-		}
-	}()
-	opening, cancel := until(ctx, limit)
-	defer cancel()
-	if a.existing {
-		if err := u.checkExists(); err != nil {
-			return err
-		}
-	}
-	s, err := u.open(opening, a.logger())
-	if err != nil {
+	if f.store, err = findStore(f.url, f.given.Changed("store")); err != nil {
 		return err
 	}
-	<-a.signals.caught
-	defer func() {
-		if err := s.Close(); err != nil {
-			a.say("warning: close the store: %v", err)
+	return f.secure(&f.store)
+}
+
+// open opens the store by the time limit. Close it with closeStore.
+func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store, error) {
+	f.opened = time.Now()
+	ctx, cancel := until(ctx, limit)
+	defer cancel()
+	if f.mustExist {
+		if err := f.store.checkExists(); err != nil {
+			return nil, err
 		}
-	}()
-	return f(s)
+	}
+	return f.store.open(ctx, f.logger())
+}
+
+// closeStore waits until the store has cleaned up.
+func (f *storeFlags) closeStore(s leasehold.Store) {
+	if err := s.Close(); err != nil {
+		f.say("warning: close the store: %v", err)
+	}
+}
+
+// runE makes a cobra function of run, and gives it a context that ends with a
+// signal. The signals are caught before anything that can take long. conflict is
+// the exit code of a denial.
+func (f *storeFlags) runE(conflict *int, run func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, signals := supervise.CatchSignals(cmd.Context())
+		f.signals = signals
+		return finish(ctx, f.wrap(run(ctx, args)), *conflict)
+	}
+}
+
+// wrap makes a *storeError of err if the store was asked.
+func (f *storeFlags) wrap(err error) error {
+	if err == nil || f.opened.IsZero() {
+		return err
+	}
+	limits := "--timeout"
+	if f.given.Changed("wait") {
+		limits = "--wait and --timeout"
+	}
+	return &storeError{error: err, store: f.store, took: time.Since(f.opened), limits: limits}
 }
 
 // until returns a context that ends at the time limit, or with ctx alone if
@@ -90,50 +99,41 @@ func until(ctx context.Context, limit time.Time) (context.Context, context.Cance
 	return context.WithDeadline(ctx, limit)
 }
 
-// holding are the flags of every subcommand that acts for a holder.
-type holding struct {
-	asking
-	holder   string
+// holderFlags are the flags of every subcommand that acts for a holder.
+type holderFlags struct {
+	given    *pflag.FlagSet // all flags of the subcommand
+	name     string
 	slots    int
 	conflict int
 }
 
 const holderVariable = "LEASEHOLD_HOLDER"
 
-func (h *holding) add(cmd *cobra.Command, jsonMeans, slotsMean string) {
-	h.asking.add(cmd, jsonMeans)
-	h.flags.StringVar(&h.holder, "holder", "", "whose lease it is; default $"+holderVariable+", else the host name")
-	h.flags.IntVar(&h.slots, "slots", 0, slotsMean)
-	h.flags.IntVarP(&h.conflict, "conflict-exit-code", "E", exitConflict, "exit code when another has it")
+func (f *holderFlags) register(flags *pflag.FlagSet, slotsMean string) {
+	f.given = flags
+	flags.StringVar(&f.name, "holder", "", "whose lease it is; default $"+holderVariable+", else the host name")
+	flags.IntVar(&f.slots, "slots", 0, slotsMean)
+	flags.IntVarP(&f.conflict, "conflict-exit-code", "E", exitConflict, "exit code when another has it")
 }
 
-// check also returns the name of the holder, which may be "" if named is false.
-func (h *holding) check(path string, named bool) (storeURL, string, error) {
+func (f *holderFlags) validate(path string) error {
 	if err := leasehold.CheckPath(path); err != nil {
-		return storeURL{}, "", err
+		return err
 	}
-	if err := checkSlots(h.flags, h.slots); err != nil {
-		return storeURL{}, "", err
+	if err := checkSlots(f.given, f.slots); err != nil {
+		return err
 	}
-	if h.conflict < 0 || h.conflict > 255 {
-		return storeURL{}, "", usage("--conflict-exit-code is %d, must be from 0 to 255", h.conflict)
+	if f.conflict < 0 || f.conflict > 255 {
+		return usage("--conflict-exit-code is %d, must be from 0 to 255", f.conflict)
 	}
-	holder := ""
-	if named || h.flags.Changed("holder") {
-		var err error
-		if holder, err = h.name(); err != nil {
-			return storeURL{}, "", err
-		}
-	}
-	u, err := h.asking.check()
-	return u, holder, err
+	return nil
 }
 
-// name returns the holder that --holder names, else LEASEHOLD_HOLDER, else the
-// host name.
-func (h *holding) name() (string, error) {
-	if h.flags.Changed("holder") {
-		return h.holder, leasehold.CheckHolder(h.holder)
+// findName returns the holder that --holder names, else LEASEHOLD_HOLDER, else
+// the host name.
+func (f *holderFlags) findName() (string, error) {
+	if f.given.Changed("holder") {
+		return f.name, leasehold.CheckHolder(f.name)
 	}
 	if holder, ok := os.LookupEnv(holderVariable); ok {
 		if err := leasehold.CheckHolder(holder); err != nil {
@@ -160,70 +160,77 @@ func checkSlots(flags *pflag.FlagSet, n int) error {
 	return nil
 }
 
-// acquiring are the flags of every subcommand that acquires a lease.
-type acquiring struct {
-	holding
+// leaseFlags are the flags of every subcommand that acquires a lease.
+type leaseFlags struct {
+	store    storeFlags
+	holder   holderFlags
 	duration time.Duration
 	maxSkew  time.Duration
 	wait     waitTime
 }
 
-func (a *acquiring) add(cmd *cobra.Command, jsonMeans string) {
-	notWaitedFor := ""
-	if cmd.Name() == "run" {
-		notWaitedFor = ". An earlier run on this host is not waited for"
-	}
-	a.holding.add(cmd, jsonMeans, slotsUsage)
-	a.flags.DurationVarP(&a.duration, "duration", "d", 0, "the lease's duration, at least 1s, like 70m (required)")
-	a.flags.VarP(&a.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+notWaitedFor)
-	a.flags.DurationVar(&a.maxSkew, "max-skew", 0, "by how much clocks may disagree; default a tenth of the duration, at most 10s")
-	a.flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
+func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
+	flags := cmd.Flags()
+	f.store.register(flags, jsonMeans)
+	f.holder.register(flags, slotsUsage)
+	flags.DurationVarP(&f.duration, "duration", "d", 0, "the lease's duration, at least 1s, like 70m (required)")
+	flags.VarP(&f.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+waitIsNot)
+	flags.DurationVar(&f.maxSkew, "max-skew", 0, "by how much clocks may disagree; default a tenth of the duration, at most 10s")
+	flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
 }
 
-// check also settles what a client needs.
-func (a *acquiring) check(path string) (storeURL, *leasehold.Client, error) {
+// validate also returns the client that is to acquire the lease; it has no
+// Store yet.
+func (f *leaseFlags) validate(path string) (*leasehold.Client, error) {
+	given := f.store.given
 	switch {
-	case !a.flags.Changed("duration"):
-		return storeURL{}, nil, usage("missing -d, --duration D: for how long the lease is to last")
-	case a.duration < time.Second:
-		return storeURL{}, nil, usage("--duration is %s, must be at least 1s", a.duration)
-	case a.flags.Changed("max-skew") && a.maxSkew <= 0:
-		return storeURL{}, nil, usage("--max-skew is %s, must be positive", a.maxSkew)
-	case !a.flags.Changed("max-skew"):
-		a.maxSkew = min(a.duration/10, maxShare)
+	case !given.Changed("duration"):
+		return nil, usage("missing -d, --duration D: for how long the lease is to last")
+	case f.duration < time.Second:
+		return nil, usage("--duration is %s, must be at least 1s", f.duration)
+	case given.Changed("max-skew") && f.maxSkew <= 0:
+		return nil, usage("--max-skew is %s, must be positive", f.maxSkew)
+	case !given.Changed("max-skew"):
+		f.maxSkew = min(f.duration/10, maxShare)
 	}
-	u, holder, err := a.holding.check(path, true)
+	if err := f.holder.validate(path); err != nil {
+		return nil, err
+	}
+	holder, err := f.holder.findName()
 	if err != nil {
-		return u, nil, err
+		return nil, err
 	}
-	return u, &leasehold.Client{Holder: holder, MaxClockSkew: a.maxSkew, Logger: a.logger()}, nil
+	if err := f.store.validate(); err != nil {
+		return nil, err
+	}
+	return &leasehold.Client{Holder: holder, MaxClockSkew: f.maxSkew, Logger: f.store.logger()}, nil
 }
 
 // maxShare is the most that --max-skew and --kill-after take of a long lease
 // by default.
 const maxShare = 10 * time.Second
 
-// checkTime refuses a duration of which nothing would be left.
-func (a *acquiring) checkTime(killAfter time.Duration) error {
+// checkTime refuses a duration that leaves no time for the work.
+func (f *leaseFlags) checkTime(killAfter time.Duration) error {
 	const cutOff = time.Second // records have whole seconds
-	if taken := a.maxSkew + killAfter + cutOff; taken >= a.duration {
-		what := fmt.Sprintf("%s for clock skew", a.maxSkew)
+	if taken := f.maxSkew + killAfter + cutOff; taken >= f.duration {
+		what := fmt.Sprintf("%s for clock skew", f.maxSkew)
 		if killAfter > 0 {
 			what += fmt.Sprintf(", %s to stop COMMAND", killAfter)
 		}
-		return usage("--duration is %s, which leaves no time: %s and 1s for whole-second records make %s", a.duration, what, taken)
+		return usage("--duration is %s, which leaves no time: %s and 1s for whole-second records make %s", f.duration, what, taken)
 	}
 	return nil
 }
 
-// limits returns until when to wait for a holder and until when to ask the
-// store. Zero times mean for ever.
-func (a *acquiring) limits(start time.Time) (waiting, asking time.Time) {
-	if a.wait.forever {
+// limits returns until when to wait for a holder, and until when the store may
+// take to answer. Zero times mean forever.
+func (f *leaseFlags) limits(start time.Time) (waiting, answer time.Time) {
+	if f.wait.forever {
 		return time.Time{}, time.Time{}
 	}
-	waiting = start.Add(a.wait.d)
-	return waiting, waiting.Add(a.timeout)
+	waiting = start.Add(f.wait.d)
+	return waiting, waiting.Add(f.store.timeout)
 }
 
 // A waitTime is a duration or "forever".

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"leasehold.example/leasehold/zookeeper"
 )
 
 func FuzzStoreURL(f *testing.F) {
@@ -21,32 +19,27 @@ func FuzzStoreURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if dir, _, ok := u.directory(); ok {
-			if mode, err := u.mode(); !filepath.IsAbs(dir) || err != nil || mode > 0o177777 {
-				t.Fatalf("%q: got the directory %q, mode %v and error %v", raw, dir, mode, err)
+		if u.isDir() {
+			if !filepath.IsAbs(u.dir) || u.mode > 0o177777 {
+				t.Fatalf("%q: got the directory %q and mode %v", raw, u.dir, u.mode)
 			}
 			return
 		}
-		_, rest, _ := strings.Cut(raw, "://")
-		if hosts, _, _ := strings.Cut(rest, "/"); strings.Contains(hosts, "@") {
+		if strings.Contains(strings.Join(u.ensemble.Hosts, ","), "@") {
 			t.Fatalf("%q: got no error, want one for what may be a password", raw)
 		}
 		// One store has one name, however its hosts are ordered and written.
-		servers, err := zookeeper.ParseURL(raw)
-		if err != nil {
-			return // it will be refused when it is opened
-		}
-		same := u
-		scheme, _, _ := strings.Cut(raw, "//")
+		hosts := strings.Join(u.ensemble.Hosts, ",")
 		capitals := strings.Map(func(c rune) rune {
 			if c >= 'a' && c <= 'z' {
 				c += 'A' - 'a'
 			}
 			return c
-		}, strings.Join(servers.Hosts, ","))
-		same.raw = scheme + "//" + capitals + "," + strings.Join(servers.Hosts, ",") + servers.Chroot
-		if same.identity() != u.identity() {
-			t.Fatalf("got %q for %q, and %q for %q, want the same", u.identity(), raw, same.identity(), same.raw)
+		}, hosts)
+		again := "zk://" + capitals + "," + hosts + u.ensemble.Chroot
+		same, err := findStore(again, true)
+		if err != nil || same.identity() != u.identity() {
+			t.Fatalf("got %q for %q, and %q for %q (%v), want the same", u.identity(), raw, same.identity(), again, err)
 		}
 	})
 }

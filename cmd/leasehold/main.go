@@ -8,19 +8,20 @@ import (
 	"context"
 	"fmt"
 	"os"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
 func main() {
-	if os.Args[0] == watchdogName {
-		os.Exit(watch(os.Args[1:]))
+	if os.Args[0] == supervise.WatchdogName {
+		os.Exit(supervise.Watch(os.Args[1:]))
 	}
 	os.Exit(run(context.Background(), concealArgs(os.Args[1:]), os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (code int) {
-	ctx, caught := catchSignals(ctx)
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, signals: caught, auth: takeAuth()}
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, auth: takeAuth()}
 	defer func() {
 		if r := recover(); r != nil {
 			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})

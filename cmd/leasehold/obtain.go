@@ -8,62 +8,58 @@ import (
 	"leasehold.example/leasehold"
 )
 
-// obtain acquires the lease at path, waiting for it as --wait and --timeout
-// say. If ctx ends, or check objects to the lease, nothing is held that was
-// not held before. A denial is printed as JSON, if that was asked for.
-func (a *acquiring) obtain(ctx context.Context, c *leasehold.Client, s leasehold.Store, path string, start time.Time, check func(*leasehold.Lease) error) (*leasehold.Lease, error) {
-	c.Store = s
-	l, err := a.ask(ctx, c, path, start)
+// obtain acquires the lease at path, and waits for it as --wait and --timeout
+// say. If ctx ends, nothing is held that was not held before. A denial is printed
+// as JSON, if that was asked for.
+func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path string, start time.Time) (*leasehold.Lease, error) {
+	l, err := f.acquire(ctx, c, path, start)
 	var held *leasehold.HeldError
-	if errors.As(err, &held) && a.json && interrupted(ctx) == nil {
-		if err := writeJSON(a.stdout, denied(held)); err != nil {
+	if errors.As(err, &held) && f.store.json && interrupted(ctx) == nil {
+		if err := writeJSON(f.store.stdout, denied(held)); err != nil {
 			return nil, err
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err = interrupted(ctx); err == nil {
-		err = check(l)
-	}
-	if err != nil {
-		a.giveBack(ctx, l)
+	if err := interrupted(ctx); err != nil {
+		f.undo(ctx, l)
 		return nil, err
 	}
-	a.warnIfOpen(ctx, s, l.Path())
 	return l, nil
 }
 
-// giveBack takes the grant back: whoever had the lease before still has it.
-func (a *acquiring) giveBack(ctx context.Context, l *leasehold.Lease) {
+// undo takes the grant back: whoever had the lease before still has it.
+func (f *leaseFlags) undo(ctx context.Context, l *leasehold.Lease) {
 	if err := l.Undo(ctx); err != nil {
-		a.say("warning: lease %q was obtained and not given back: %v", l.Path(), err)
+		f.store.say("warning: lease %q was obtained and not given back: %v", l.Path(), err)
 	}
 }
 
-// ask waits for the lease, and then asks for it one last time: what ended with
-// --wait may be a request that was on its way, and a denial is to be of now.
-func (a *acquiring) ask(ctx context.Context, c *leasehold.Client, path string, start time.Time) (*leasehold.Lease, error) {
-	waitUntil, askUntil := a.limits(start)
-	if a.wait.forever || a.wait.d > 0 {
+// acquire waits for the lease for as long as --wait says, and then tries once
+// more: the end of the wait may have cut a request off, and a denial must be of
+// now.
+func (f *leaseFlags) acquire(ctx context.Context, c *leasehold.Client, path string, start time.Time) (*leasehold.Lease, error) {
+	waitUntil, answerUntil := f.limits(start)
+	if f.wait.forever || f.wait.d > 0 {
 		waiting, cancel := until(ctx, waitUntil)
 		defer cancel()
-		l, err := a.acquire(waiting, c, path)
+		l, err := f.waitFor(waiting, c, path)
 		if err == nil || waiting.Err() == nil || ctx.Err() != nil {
 			return l, err
 		}
 	}
-	asking, cancel := until(ctx, askUntil)
+	ctx, cancel := until(ctx, answerUntil)
 	defer cancel()
-	if a.slots > 0 {
-		return c.TryAcquireSlot(asking, path, a.slots, a.duration)
+	if f.holder.slots > 0 {
+		return c.TryAcquireSlot(ctx, path, f.holder.slots, f.duration)
 	}
-	return c.TryAcquire(asking, path, a.duration)
+	return c.TryAcquire(ctx, path, f.duration)
 }
 
-func (a *acquiring) acquire(ctx context.Context, c *leasehold.Client, path string) (*leasehold.Lease, error) {
-	if a.slots > 0 {
-		return c.AcquireSlot(ctx, path, a.slots, a.duration)
+func (f *leaseFlags) waitFor(ctx context.Context, c *leasehold.Client, path string) (*leasehold.Lease, error) {
+	if f.holder.slots > 0 {
+		return c.AcquireSlot(ctx, path, f.holder.slots, f.duration)
 	}
-	return c.Acquire(ctx, path, a.duration)
+	return c.Acquire(ctx, path, f.duration)
 }

@@ -10,16 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
-// A program is one run of leasehold: what it was given, and the flags that all
-// subcommands have.
+// A program is one run of leasehold: what it was given, and the flags that
+// subcommands share.
 type program struct {
 	stdin, stdout, stderr *os.File
-	signals               *signals
-	auth                  string // what LEASEHOLD_AUTH was
+	auth                  string             // what LEASEHOLD_AUTH was
+	signals               *supervise.Signals // nil until a subcommand catches them
 
 	quiet, verbose bool
+	security       securityFlags
 }
 
 const rootHelp = `Leasehold runs a job on exactly one of many hosts, or on at most N, by leases
@@ -59,7 +62,7 @@ func (p *program) rootCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: p.printVersion, // Args has refused all but --version
+		RunE: p.printVersion, // --version: Args has refused all else
 	}
 	root.Flags().BoolVar(&versionToo, "version", false, "print the version")
 	root.PersistentFlags().BoolVarP(&p.quiet, "quiet", "q", false, "no word about a denial; errors still print")

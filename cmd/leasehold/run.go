@@ -2,16 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
@@ -43,9 +46,9 @@ const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from
   # at most 3 uploads at a time on this machine; a busy one is no error
   leasehold run --store dir:/var/lib/leases -d 10m --slots 3 -E 0 /upload -- upload big.tar`
 
-// running is the subcommand run.
-type running struct {
-	acquiring
+// runFlags are those of the subcommand run.
+type runFlags struct {
+	lease        leaseFlags
 	renew        bool
 	release      releaseMode
 	killAfter    time.Duration
@@ -54,7 +57,7 @@ type running struct {
 }
 
 func (p *program) runCommand() *cobra.Command {
-	r := running{acquiring: acquiring{holding: holding{asking: asking{program: p}}}, release: releaseNever}
+	f := runFlags{lease: leaseFlags{store: storeFlags{program: p}}, release: releaseNever}
 	cmd := &cobra.Command{
 		Use:     "run [flags] PATH -- COMMAND [ARG...]",
 		Short:   "Run COMMAND if the lease is obtained",
@@ -62,16 +65,21 @@ func (p *program) runCommand() *cobra.Command {
 		Example: runExamples,
 		Args:    pathAndCommand,
 	}
-	r.add(cmd, "on a denial, print who has the lease as a line of JSON")
-	r.flags.BoolVar(&r.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
-	r.flags.Var(&r.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
-	r.flags.DurationVar(&r.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
-	r.flags.DurationVar(&r.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
-	r.flags.BoolVar(&r.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host (locks are in /run/leasehold, else /tmp/leasehold-UID; or $LEASEHOLD_RUNTIME_DIR)")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return r.finish(cmd.Context(), r.run(cmd.Context(), args[0], args[1:]))
-	}
+	f.register(cmd)
+	cmd.RunE = f.lease.store.runE(&f.lease.holder.conflict, func(ctx context.Context, args []string) error {
+		return f.run(ctx, args[0], args[1:])
+	})
 	return cmd
+}
+
+func (f *runFlags) register(cmd *cobra.Command) {
+	f.lease.register(cmd, "on a denial, print who has the lease as a line of JSON", ". An earlier run on this host is not waited for")
+	flags := cmd.Flags()
+	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
+	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
+	flags.DurationVar(&f.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
+	flags.DurationVar(&f.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
+	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host (locks are in /run/leasehold, else /tmp/leasehold-UID; or $LEASEHOLD_RUNTIME_DIR)")
 }
 
 // pathAndCommand wants PATH -- COMMAND.
@@ -89,30 +97,31 @@ func pathAndCommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (r *running) check(path string) (storeURL, *leasehold.Client, error) {
-	u, client, err := r.acquiring.check(path)
+func (f *runFlags) validate(path string) (*leasehold.Client, error) {
+	client, err := f.lease.validate(path)
 	if err != nil {
-		return u, nil, err
+		return nil, err
 	}
-	if r.killAfter < 0 {
-		return u, nil, usage("--kill-after is %s, must not be negative", r.killAfter)
+	given := f.lease.store.given
+	if f.killAfter < 0 {
+		return nil, usage("--kill-after is %s, must not be negative", f.killAfter)
 	}
-	if r.flags.Changed("jitter") && r.jitter <= 0 {
-		return u, nil, usage("--jitter is %s, must be positive", r.jitter)
+	if given.Changed("jitter") && f.jitter <= 0 {
+		return nil, usage("--jitter is %s, must be positive", f.jitter)
 	}
-	if !r.flags.Changed("kill-after") {
-		r.killAfter = min(r.duration/5, maxShare)
+	if !given.Changed("kill-after") {
+		f.killAfter = min(f.lease.duration/5, maxShare)
 	}
-	if err := r.checkTime(r.killAfter); err != nil {
-		return u, nil, err
+	if err := f.lease.checkTime(f.killAfter); err != nil {
+		return nil, err
 	}
-	client.Grace = max(r.killAfter, killMargin)
-	client.Adopt = true // LEASEHOLD_HOLDER makes whatever COMMAND acquires the same holder's
-	return u, client, nil
+	client.Grace = max(f.killAfter, supervise.KillMargin)
+	client.Adopt = true // COMMAND has LEASEHOLD_HOLDER, so that what it acquires has the same holder
+	return client, nil
 }
 
-func (r *running) run(ctx context.Context, path string, command []string) error {
-	u, client, err := r.check(path)
+func (f *runFlags) run(ctx context.Context, path string, command []string) error {
+	client, err := f.validate(path)
 	if err != nil {
 		return err
 	}
@@ -120,51 +129,53 @@ func (r *running) run(ctx context.Context, path string, command []string) error 
 	if err != nil {
 		return err
 	}
-	if err := r.delay(ctx); err != nil {
+	if err := f.delay(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
+
 	var lock *overlapLock
 	defer func() { lock.close() }()
-	exclude := func(path string) (err error) {
-		if !r.allowOverlap {
-			lock, err = lockOverlap(u.identity(), path, client.Holder)
+	if f.lease.holder.slots == 0 {
+		if lock, err = f.exclude(path, client.Holder); err != nil {
+			return err
 		}
+	}
+
+	_, limit := f.lease.limits(start)
+	if client.Store, err = f.lease.store.open(ctx, limit); err != nil {
 		return err
 	}
-	if r.slots == 0 {
-		if err := exclude(path); err != nil {
+	defer f.lease.store.closeStore(client.Store)
+	l, err := f.lease.obtain(ctx, client, path, start)
+	if err != nil {
+		return err
+	}
+	if f.lease.holder.slots > 0 { // only now it is known which slot it is
+		if lock, err = f.exclude(l.Path(), client.Holder); err != nil {
+			f.lease.undo(ctx, l)
 			return err
 		}
 	}
-	_, limit := r.limits(start)
-	return r.with(ctx, u, limit, func(s leasehold.Store) error {
-		l, err := r.obtain(ctx, client, s, path, start, func(l *leasehold.Lease) error {
-			if l.Slot() < 0 {
-				return nil
-			}
-			return exclude(l.Path()) // which slot it is turns out just now
-		})
-		if err != nil {
-			return err
-		}
-		j, err := r.start(executable, command, l, lock)
-		if err != nil {
-			r.giveBack(ctx, l)
-			return err
-		}
-		return r.oversee(ctx, j, l)
-	})
+	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
+
+	child, err := f.start(executable, command, l, lock)
+	if err != nil {
+		f.lease.undo(ctx, l)
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
+	end := f.wait(ctx, child, l)
+	return f.finish(ctx, end, l)
 }
 
 // delay returns after a random part of --jitter, or when ctx ends.
-func (r *running) delay(ctx context.Context) error {
-	if r.jitter == 0 {
+func (f *runFlags) delay(ctx context.Context) error {
+	if f.jitter == 0 {
 		return nil
 	}
-	<-r.signals.caught
-	d := rand.N(r.jitter)
-	if log := r.logger(); log != nil {
+	d := rand.N(f.jitter)
+	if log := f.lease.store.logger(); log != nil {
 		log.Info("start delayed", "by", d, "until", time.Now().Add(d))
 	}
 	timer := time.NewTimer(d)
@@ -177,89 +188,132 @@ func (r *running) delay(ctx context.Context) error {
 	}
 }
 
-// start starts COMMAND, and hands the signals over to it.
-func (r *running) start(executable string, command []string, l *leasehold.Lease, lock *overlapLock) (*job, error) {
-	var j *job
-	return j, r.signals.handOver(func() (func(unix.Signal), error) {
-		var err error
-		adoptOrphans()
-		j, err = startJob(r.program, starting{
-			executable: executable,
-			command:    command,
-			variables:  variables(l),
-			lock:       lock,
-			killAfter:  r.killAfter,
-			remaining:  l.Remaining,
-		})
-		if err != nil {
-			return nil, err
-		}
-		if log := r.logger(); log != nil {
-			log.Info("COMMAND started", "pid", j.pid)
-		}
-		return j.forward, nil
+// exclude makes sure that no earlier run goes on, unless that is allowed.
+func (f *runFlags) exclude(path, holder string) (*overlapLock, error) {
+	if f.allowOverlap {
+		return nil, nil
+	}
+	return lockOverlap(f.lease.store.store.identity(), path, holder)
+}
+
+// start starts COMMAND. From then on it gets the signals.
+func (f *runFlags) start(executable string, command []string, l *leasehold.Lease, lock *overlapLock) (*supervise.Child, error) {
+	p := f.lease.store.program
+	if err := lock.inherit(); err != nil {
+		return nil, err
+	}
+	child, err := p.signals.Start(supervise.Command{
+		Path:   executable,
+		Args:   command,
+		Env:    environment(l),
+		Stdin:  p.stdin,
+		Stdout: p.stdout,
+		Stderr: p.stderr,
+
+		Remaining: l.Remaining,
+		KillAfter: f.killAfter,
+		Warn:      func(format string, args ...any) { p.say("warning: "+format, args...) },
 	})
-}
-
-// variables returns what COMMAND learns of its lease.
-func variables(l *leasehold.Lease) map[string]string {
-	v := map[string]string{
-		"LEASEHOLD_PATH":   l.Path(),
-		"LEASEHOLD_HOLDER": l.Holder(),
-		"LEASEHOLD_END":    formatTime(l.End()),
-		"LEASEHOLD_TOKEN":  strconv.FormatInt(l.Token(), 10),
-		"LEASEHOLD_SLOT":   "", // not that of a run around this one
-	}
-	if l.Slot() >= 0 {
-		v["LEASEHOLD_SLOT"] = strconv.Itoa(l.Slot())
-	}
-	return v
-}
-
-// oversee returns when COMMAND has ended, or was stopped because the lease was
-// lost, and the lease is released if it is to be.
-func (r *running) oversee(ctx context.Context, j *job, l *leasehold.Lease) error {
-	ctx = context.WithoutCancel(ctx)
-	var lost error
-	gone, release := true, false
-	unpost := j.guards.keepPosted(r.duration)
-	work := func(ctx context.Context) error {
-		lost = j.await(ctx, l.Remaining)
-		release = lost == nil && r.release.applies(j.exitCode())
-		stop := lost != nil || release // for a release it is what COMMAND left behind
-		if stop {
-			j.guards.stopping()
-			gone = j.stop(r.killAfter, l.Remaining)
-		}
-		unpost()
-		gone = j.guards.dismiss(stop) && gone
-		if j.wasLate() {
-			lost, release = errHeldUp, false
-			gone = j.stop(0, l.Remaining)
-		}
-		return nil
-	}
-	if r.renew {
-		l.Hold(ctx, work) // what it returns is in lost
-	} else {
-		ending, cancel := l.Context(ctx)
-		work(ending)
-		cancel()
-	}
-	j.giveTerminalBack()
+	var exec *supervise.ExecError
+	var interruption *supervise.Interruption
 	switch {
-	case lost != nil && !gone:
-		return &failure{code: exitLost, message: fmt.Sprintf("%v; COMMAND was killed, but some of its processes are still there (process group %d)", lost, j.pid)}
-	case lost != nil:
-		return &failure{code: exitLost, message: fmt.Sprintf("%v; COMMAND was stopped", lost)}
-	case release && !gone:
-		r.say("warning: lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), j.pid)
-	case release:
-		releasing, cancel := context.WithTimeout(ctx, r.timeout)
-		defer cancel()
-		if err := l.Release(releasing); err != nil {
-			r.say("warning: %v", err)
+	case errors.As(err, &exec):
+		return nil, cannotExecute(executable, exec.Err)
+	case errors.Is(err, supervise.ErrLate):
+		return nil, errTooLate
+	case errors.As(err, &interruption):
+		return nil, err
+	case err != nil:
+		return nil, &failure{code: exitInternal, message: err.Error()}
+	}
+	lock.setPid(child.Pid())
+	if log := p.logger(); log != nil {
+		log.Info("COMMAND started", "pid", child.Pid())
+	}
+	return child, nil
+}
+
+// environment returns COMMAND's environment, with what it learns of its lease.
+func environment(l *leasehold.Lease) []string {
+	slot := ""
+	if l.Slot() >= 0 {
+		slot = strconv.Itoa(l.Slot())
+	}
+	variables := [][2]string{
+		{"LEASEHOLD_PATH", l.Path()},
+		{"LEASEHOLD_HOLDER", l.Holder()},
+		{"LEASEHOLD_END", formatTime(l.End())},
+		{"LEASEHOLD_TOKEN", strconv.FormatInt(l.Token(), 10)},
+		{"LEASEHOLD_SLOT", slot},
+	}
+	env := os.Environ()
+	for _, v := range variables {
+		env = slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, v[0]+"=") }) // that of a run around this one
+		if v[1] != "" {
+			env = append(env, v[0]+"="+v[1])
 		}
 	}
-	return exitWith(j.exitCode())
+	return env
+}
+
+// An ending is how COMMAND ended.
+type ending struct {
+	lost    error // why COMMAND was stopped; nil if it ended by itself, in time
+	code    int   // else its exit code
+	pid     int
+	release bool // the lease is to be released
+	gone    bool // nothing is left of COMMAND, if it was stopped or the lease is to be released
+}
+
+// wait returns when COMMAND has ended, or was stopped because the lease was lost.
+// What it left behind is stopped if the lease is to be released.
+func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehold.Lease) ending {
+	end := ending{pid: child.Pid()}
+	inTime := false
+	work := func(ctx context.Context) error {
+		lost := child.Wait(ctx)
+		end.release = lost == nil && f.release.applies(child.ExitCode())
+		if lost != nil || end.release {
+			end.gone = child.Stop()
+		} else {
+			end.gone = child.Detach()
+		}
+		if child.IsLate() {
+			lost = errHeldUp
+		}
+		inTime = lost == nil
+		return lost
+	}
+	if f.renew {
+		end.lost = l.Hold(ctx, work)
+	} else {
+		ctx, cancel := l.Context(ctx)
+		defer cancel()
+		end.lost = work(ctx)
+	}
+	if inTime {
+		end.lost = nil // what COMMAND did in time counts, also if the lease was lost after that
+		end.code = child.ExitCode()
+	}
+	return end
+}
+
+// finish releases the lease if it is to be released, and returns what the run
+// ends with.
+func (f *runFlags) finish(ctx context.Context, end ending, l *leasehold.Lease) error {
+	switch {
+	case end.lost != nil && !end.gone:
+		return &failure{code: exitLost, message: fmt.Sprintf("%v; COMMAND was killed, but some of its processes are still there (process group %d)", end.lost, end.pid)}
+	case end.lost != nil:
+		return &failure{code: exitLost, message: fmt.Sprintf("%v; COMMAND was stopped", end.lost)}
+	case end.release && !end.gone:
+		f.lease.store.say("warning: lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
+	case end.release:
+		ctx, cancel := context.WithTimeout(ctx, f.lease.store.timeout)
+		defer cancel()
+		if err := l.Release(ctx); err != nil {
+			f.lease.store.say("warning: %v", err)
+		}
+	}
+	return exitWith(end.code)
 }

@@ -10,17 +10,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 	"leasehold.example/leasehold/internal/zktest"
 )
 
 // TestMain makes the test binary the command itself where it is called by that
 // name, or as a watchdog, and puts it into the scripts' PATH.
 func TestMain(m *testing.M) {
-	if name := filepath.Base(os.Args[0]); name == "leasehold" || name == watchdogName {
+	if name := filepath.Base(os.Args[0]); name == "leasehold" || name == supervise.WatchdogName {
 		main()
 	}
 	bin, err := os.MkdirTemp("", "leasehold-bin-")
@@ -73,9 +73,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptTime is for all scripts together, which run side by side.
-const scriptTime = 4 * time.Minute
-
 func runScripts(t *testing.T, except string, setStore func(*testscript.Env) error) {
 	all, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil {
@@ -90,7 +87,6 @@ func runScripts(t *testing.T, except string, setStore func(*testscript.Env) erro
 	testscript.Run(t, testscript.Params{
 		Files:              files,
 		RequireUniqueNames: true,
-		Deadline:           time.Now().Add(scriptTime),
 		Cmds:               scriptCommands(t),
 		Setup: func(env *testscript.Env) error {
 			runtimeDir := filepath.Join(env.WorkDir, "runtime")

@@ -47,37 +47,46 @@ Examples:
 // securityCommand is a help topic: the flags would make the help of every
 // subcommand twice as long.
 func (p *program) securityCommand() *cobra.Command {
-	var s securing
-	s.define()
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "security",
 		Short: "TLS, users and ACLs: the flags for an ensemble that is closed",
-		Long:  strings.Replace(securityHelp, "FLAGS\n", s.flags.FlagUsages()+"\n", 1),
 	}
+	help := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		var s securityFlags
+		s.define()
+		cmd.Long = strings.Replace(securityHelp, "FLAGS\n", s.flags.FlagUsages()+"\n", 1)
+		help(cmd, args)
+	})
+	return cmd
 }
 
-// securityFlags stands for the hidden flags in the help of a subcommand.
-const securityFlags = `  --tls, --tls-ca, --tls-cert, --tls-key, --tls-server-name, --tls-insecure,
+// securityFlagNames stands for the hidden flags in the help of a subcommand.
+const securityFlagNames = `  --tls, --tls-ca, --tls-cert, --tls-key, --tls-server-name, --tls-insecure,
   --auth, --auth-file, --acl`
 
-// securing are the flags for an ensemble that is closed.
-type securing struct {
+// securityFlags are the flags for an ensemble that is closed.
+type securityFlags struct {
 	flags *pflag.FlagSet // these alone
 
 	tls      bool
 	insecure bool
 }
 
-func (s *securing) add(flags *pflag.FlagSet) {
-	s.define()
-	s.flags.VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+// register adds the flags to those of a subcommand, whose help names them only.
+// All subcommands share them, since only one of them is ever parsed.
+func (s *securityFlags) register(flags *pflag.FlagSet) {
+	if s.flags == nil {
+		s.define()
+		s.flags.VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+	}
 	flags.AddFlagSet(s.flags)
 }
 
-func (s *securing) define() {
+func (s *securityFlags) define() {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.SortFlags = false
-	flags.BoolVar(&s.tls, "tls", false, "talk TLS, 1.2 or later, as with a URL that begins with "+secureScheme)
+	flags.BoolVar(&s.tls, "tls", false, "use TLS, 1.2 or later, as with a URL that begins with "+secureScheme)
 	flags.String("tls-ca", "", "trust the CA certificates in `FILE`, and no other; default the system's")
 	flags.String("tls-cert", "", "the client's certificate, and any between it and its CA's, is in `FILE`")
 	flags.String("tls-key", "", "its key is in `FILE`")
@@ -96,7 +105,7 @@ type setting struct {
 	flag   bool
 }
 
-func (s *securing) setting(flag string) setting {
+func (s *securityFlags) setting(flag string) setting {
 	if s.flags.Changed(flag) {
 		return setting{value: s.flags.Lookup(flag).Value.String(), source: "--" + flag, flag: true}
 	}
@@ -116,31 +125,31 @@ func (g setting) wrong(format string, args ...any) error {
 }
 
 // secure adds to u what the flags and variables say.
-func (a *asking) secure(u *storeURL) error {
-	s := &a.security
-	if _, _, isDir := u.directory(); isDir {
+func (f *storeFlags) secure(u *storeURL) error {
+	s := &f.security
+	if u.isDir() {
 		return s.refuseAll(u)
 	}
 	if err := s.checkTLS(u); err != nil {
 		return err
 	}
-	if err := s.checkAuth(u, a.auth); err != nil {
+	if err := s.checkAuth(u, f.auth); err != nil {
 		return err
 	}
-	if err := a.checkACL(u); err != nil {
+	if err := f.checkACL(u); err != nil {
 		return err
 	}
 	if s.insecure {
-		a.say("warning: --tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
+		f.say("warning: --tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
 	}
 	if s.flags.Changed("auth") {
-		a.say("warning: --auth: other users may have read the password in the process list; use --auth-file or $" + authVariable)
+		f.say("warning: --auth: other users may have read the password in the process list; use --auth-file or $" + authVariable)
 	}
 	return nil
 }
 
 // refuseAll refuses the flags: variables may be there for other stores.
-func (s *securing) refuseAll(u *storeURL) (err error) {
+func (s *securityFlags) refuseAll(u *storeURL) (err error) {
 	s.flags.VisitAll(func(f *pflag.Flag) {
 		if f.Changed && err == nil {
 			err = usage("--%s is for ZooKeeper, and %s is %q: a directory's security is that of its files", f.Name, u.source, u.raw)
@@ -151,7 +160,7 @@ func (s *securing) refuseAll(u *storeURL) (err error) {
 
 // refuseTLS refuses what is for TLS where there is none: somebody believes to be
 // protected by it.
-func (s *securing) refuseTLS(u *storeURL) error {
+func (s *securityFlags) refuseTLS(u *storeURL) error {
 	for _, g := range []setting{s.setting("tls-ca"), s.setting("tls-cert"), s.setting("tls-key"), s.setting("tls-server-name"), {source: "--tls-insecure", flag: s.insecure}} {
 		switch {
 		case g.flag:
@@ -163,8 +172,8 @@ func (s *securing) refuseTLS(u *storeURL) error {
 	return nil
 }
 
-func (s *securing) checkTLS(u *storeURL) error {
-	secure := strings.HasPrefix(u.raw, secureScheme)
+func (s *securityFlags) checkTLS(u *storeURL) error {
+	secure := u.ensemble.TLS
 	switch {
 	case secure && s.flags.Changed("tls") && !s.tls:
 		return usage("--tls=false contradicts %s, which is %q", u.source, u.raw)
@@ -193,7 +202,7 @@ func (s *securing) checkTLS(u *storeURL) error {
 }
 
 // checkCertificate adds the client's certificate to t, if there is one.
-func (s *securing) checkCertificate(t *tls.Config) error {
+func (s *securityFlags) checkCertificate(t *tls.Config) error {
 	cert, key := s.setting("tls-cert"), s.setting("tls-key")
 	switch {
 	case cert.source == "" && key.source == "":
@@ -219,7 +228,7 @@ func (s *securing) checkCertificate(t *tls.Config) error {
 }
 
 // checkAuth finds the user and password.
-func (s *securing) checkAuth(u *storeURL, variable string) error {
+func (s *securityFlags) checkAuth(u *storeURL, variable string) error {
 	g, file := s.setting("auth"), s.setting("auth-file")
 	switch {
 	case g.flag && file.flag:
@@ -246,8 +255,8 @@ func (s *securing) checkAuth(u *storeURL, variable string) error {
 	return nil
 }
 
-func (a *asking) checkACL(u *storeURL) error {
-	g := a.security.setting("acl")
+func (f *storeFlags) checkACL(u *storeURL) error {
+	g := f.security.setting("acl")
 	acl := zookeeper.OpenACL()
 	switch g.value {
 	case "open":
@@ -266,29 +275,21 @@ func (a *asking) checkACL(u *storeURL) error {
 	switch {
 	case g.value == "open" || !nobody:
 		u.options.ACL = acl
-	case g.flag || !a.existing: // else it is for others, that create
+	case g.flag || !f.mustExist: // else it is for others, that create
 		return g.wrong("%s is %s, which needs somebody to be the creator: a user (--auth-file) or a client certificate (--tls-cert)", g.source, g.value)
 	}
 	return nil
 }
 
 // warnIfOpen warns of an --acl that comes too late for the lease at path.
-func (a *asking) warnIfOpen(ctx context.Context, s leasehold.Store, path string) {
+func (f *storeFlags) warnIfOpen(ctx context.Context, s leasehold.Store, path string) {
 	z, ok := s.(*zookeeper.Store)
-	if value := a.security.setting("acl").value; !ok || value == "" || value == "open" {
+	if value := f.security.setting("acl").value; !ok || value == "" || value == "open" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if open, err := z.OpenToAll(ctx, path); err == nil && open {
-		a.say("warning: lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
+		f.say("warning: lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
 	}
-}
-
-// permissionHint says what may be the matter with whom ZooKeeper refuses.
-func (u storeURL) permissionHint() string {
-	if u.options.Auth.Scheme == zookeeper.Digest {
-		return "ZooKeeper takes any password of a digest user: a wrong password is another user, and has no permission"
-	}
-	return "leasehold help security"
 }

@@ -27,13 +27,16 @@ func TestRenewedCertificate(t *testing.T) {
 		return pair
 	}
 	files := issue()
-	var s securing
+	var s securityFlags
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	s.add(flags)
+	s.register(flags)
 	if err := flags.Parse([]string{"--tls-cert", files.CertFile, "--tls-key", files.KeyFile}); err != nil {
 		t.Fatal(err)
 	}
-	u := storeURL{raw: "zks://zk1"}
+	u, err := findStore("zks://zk1", true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.checkTLS(&u); err != nil {
 		t.Fatal(err)
 	}

@@ -15,14 +15,14 @@ const statusExamples = `  leasehold status --store zk://zk1,zk2,zk3/apps /db/hou
   # all slots, for a script
   leasehold status --slots 3 --json /upload | jq -r 'select(.state == "held").holder'`
 
-// looking is the subcommand status.
-type looking struct {
-	asking
+// statusFlags are those of the subcommand status.
+type statusFlags struct {
+	store storeFlags
 	slots int
 }
 
 func (p *program) statusCommand() *cobra.Command {
-	l := looking{asking: asking{program: p, existing: true}}
+	f := statusFlags{store: storeFlags{program: p, mustExist: true}}
 	cmd := &cobra.Command{
 		Use:   "status [flags] PATH...",
 		Short: "Say who has a lease, until when, since when, and its token",
@@ -37,46 +37,48 @@ code is 0 whichever it is.`,
 			return nil
 		},
 	}
-	l.add(cmd, "print each lease as a line of JSON")
-	l.flags.IntVar(&l.slots, "slots", 0, "describe PATH/0 to PATH/`N`-1")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return l.finish(cmd.Context(), l.run(cmd.Context(), args))
-	}
+	f.store.register(cmd.Flags(), "print each lease as a line of JSON")
+	cmd.Flags().IntVar(&f.slots, "slots", 0, "describe PATH/0 to PATH/`N`-1")
+	conflict := exitConflict
+	cmd.RunE = f.store.runE(&conflict, f.run)
 	return cmd
 }
 
-func (l *looking) run(ctx context.Context, paths []string) error {
+func (f *statusFlags) run(ctx context.Context, paths []string) error {
 	for _, path := range paths {
 		if err := leasehold.CheckPath(path); err != nil {
 			return err
 		}
 	}
-	if err := checkSlots(l.flags, l.slots); err != nil {
+	if err := checkSlots(f.store.given, f.slots); err != nil {
 		return err
 	}
-	u, err := l.check()
+	if err := f.store.validate(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.store.timeout)
+	defer cancel()
+	s, err := f.store.open(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
-	limit := time.Now().Add(l.timeout)
-	return l.with(ctx, u, limit, func(s leasehold.Store) error {
-		ctx, cancel := until(ctx, limit)
-		defer cancel()
-		c := &leasehold.Client{Store: s, Logger: l.logger()}
-		var statuses []leasehold.Status
-		var errs []error
-		for _, path := range paths {
-			some, err := l.describe(ctx, c, path)
-			statuses = append(statuses, some...)
-			errs = append(errs, err)
-		}
-		return errors.Join(l.print(statuses), errors.Join(errs...))
-	})
+	defer f.store.closeStore(s)
+	c := &leasehold.Client{Store: s, Logger: f.store.logger()}
+	var statuses []leasehold.Status
+	var errs []error
+	for _, path := range paths {
+		some, err := statusOf(ctx, c, path, f.slots)
+		statuses = append(statuses, some...)
+		errs = append(errs, err)
+	}
+	return errors.Join(f.store.print(statuses), errors.Join(errs...))
 }
 
-func (l *looking) describe(ctx context.Context, c *leasehold.Client, path string) ([]leasehold.Status, error) {
-	if l.slots > 0 {
-		return c.StatusSlots(ctx, path, l.slots)
+// statusOf returns the status of the lease at path, or of its slots if there are
+// any.
+func statusOf(ctx context.Context, c *leasehold.Client, path string, slots int) ([]leasehold.Status, error) {
+	if slots > 0 {
+		return c.StatusSlots(ctx, path, slots)
 	}
 	s, err := c.Status(ctx, path)
 	if err != nil {
@@ -86,12 +88,12 @@ func (l *looking) describe(ctx context.Context, c *leasehold.Client, path string
 }
 
 // print prints statuses to stdout, as --json says.
-func (a *asking) print(statuses []leasehold.Status) error {
-	if a.json {
-		return writeJSON(a.stdout, statuses)
+func (f *storeFlags) print(statuses []leasehold.Status) error {
+	if f.json {
+		return writeJSON(f.stdout, statuses)
 	}
 	if len(statuses) == 0 {
 		return nil
 	}
-	return writeTable(a.stdout, statuses)
+	return writeTable(f.stdout, statuses)
 }

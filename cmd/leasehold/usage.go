@@ -11,7 +11,8 @@ import (
 // printUsage is what cobra prints by itself, but for the line "leasehold
 // [flags]", which does nothing, and with a word about the security flags, which
 // are hidden. It is no template: where one is set the linker has to keep every
-// method of every type, and the program then takes a tenth longer to start.
+// method of every type, and the program then takes a tenth longer to start: see the
+// row "process, denied" in docs/performance.md.
 func printUsage(c *cobra.Command) error {
 	_, err := io.WriteString(c.OutOrStderr(), usageText(c))
 	return err
@@ -44,7 +45,7 @@ func usageText(c *cobra.Command) string {
 	section("Available Commands", commands)
 	section("Flags", c.LocalFlags().FlagUsages())
 	if c.LocalFlags().Lookup("tls") != nil {
-		section("Security flags (leasehold help security)", securityFlags)
+		section("Security flags (leasehold help security)", securityFlagNames)
 	}
 	section("Global Flags", c.InheritedFlags().FlagUsages())
 	section("Additional help topics", topics)

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"leasehold.example/leasehold/internal/clock"
 )
 
 // A Kind says what an Event is.
@@ -75,7 +77,7 @@ type Event struct {
 
 // Stamp returns e with both clocks set to the present.
 func Stamp(e Event) Event {
-	e.At, e.Wall = Now(), time.Now().UnixNano()
+	e.At, e.Wall = int64(clock.Shared()), time.Now().UnixNano()
 	return e
 }
 

@@ -1,45 +1,47 @@
-package main
+package supervise
 
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// A processID names one process. The pid may be another's one day, but
-// not together with the time of its start.
+// A processID names one process. Another may get the pid one day, but not with
+// the same time of its start.
 type processID struct {
 	pid   int
 	start string
 }
 
-// A family is what else /proc tells of a process.
-type family struct {
+// A processInfo is what /proc shows of a process.
+type processInfo struct {
 	processID
 	parent, group int
 	ended         bool
 }
 
-// readFamily returns the zero family if there is no such process.
-func readFamily(pid string) family {
+// readProcess returns the zero value if there is no such process.
+func readProcess(pid string) processInfo {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
-		return family{}
+		return processInfo{}
 	}
 	// proc(5): the name, in brackets, may hold anything; then come the state,
 	// the parent and the group, as the 18th the number of threads, and as the
 	// 20th the start.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 20 {
-		return family{}
+		return processInfo{}
 	}
 	number := func(i int) int {
 		n, _ := strconv.Atoi(string(fields[i]))
 		return n
 	}
-	f := family{parent: number(1), group: number(2)}
+	f := processInfo{parent: number(1), group: number(2)}
 	f.pid, _ = strconv.Atoi(pid)
 	f.start = string(fields[19])
 	// An orphan that nobody has waited for yet has ended all the same; how long
@@ -49,12 +51,12 @@ func readFamily(pid string) family {
 	return f
 }
 
-// readFamilies returns nil if they can't be read.
-func readFamilies() (all []family) {
+// readProcesses returns nil if they can't be read.
+func readProcesses() (all []processInfo) {
 	entries, _ := os.ReadDir("/proc")
 	for _, entry := range entries {
 		if name := entry.Name(); name[0] >= '1' && name[0] <= '9' {
-			if f := readFamily(name); f.pid != 0 {
+			if f := readProcess(name); f.pid != 0 {
 				all = append(all, f)
 			}
 		}
@@ -63,18 +65,18 @@ func readFamilies() (all []family) {
 }
 
 func identify(pid int) processID {
-	p := readFamily(strconv.Itoa(pid)).processID
+	p := readProcess(strconv.Itoa(pid)).processID
 	p.pid = pid
 	return p
 }
 
-// look reports whether the group lives, in doubt true, and what lives of
-// COMMAND outside the group.
-func (t *tree) look() (groupLives bool, strays []processID) {
+// scan reports whether the group lives, in doubt true, and which processes of the
+// command live outside of the group.
+func (t *processTree) scan() (groupLives bool, outside []processID) {
 	group := t.leader.pid
 	err := unix.Kill(-group, 0)
-	groupLives = err == unix.EPERM // we may not be able to see them all
-	all := readFamilies()
+	groupLives = err == unix.EPERM // some may be hidden from us
+	all := readProcesses()
 	if all == nil {
 		return true, nil
 	}
@@ -84,22 +86,22 @@ func (t *tree) look() (groupLives bool, strays []processID) {
 		switch {
 		case f.pid == group && f.processID != t.leader && t.leader.start != "":
 			return false, nil // all have ended: else this one could not have the pid
-		case f.ended || t.spare != nil && t.spare(f.pid):
+		case f.ended || t.ignore != nil && t.ignore(f.pid):
 		case f.group == group:
 			groupLives = true
 			known[f.processID] = true
 		case ours[f.pid]:
-			strays = append(strays, f.processID)
+			outside = append(outside, f.processID)
 			known[f.processID] = true
 		}
 	}
 	t.known = known
-	return groupLives, strays
+	return groupLives, outside
 }
 
 // descendants returns the pids of what descends from the roots, or from what
 // did so before.
-func (t *tree) descendants(all []family) map[int]bool {
+func (t *processTree) descendants(all []processInfo) map[int]bool {
 	search := t.roots()
 	found := map[int]bool{}
 	children := map[int][]int{}
@@ -125,7 +127,7 @@ func (t *tree) descendants(all []family) map[int]bool {
 
 // hasEnded reports whether p has, though it may be a zombie still.
 func (p processID) hasEnded() bool {
-	now := readFamily(strconv.Itoa(p.pid))
+	now := readProcess(strconv.Itoa(p.pid))
 	return now.processID != p || now.ended
 }
 
@@ -143,4 +145,34 @@ func (p processID) signal(sig unix.Signal) {
 		return
 	}
 	_ = unix.PidfdSendSignal(fd, sig, nil, 0)
+}
+
+// killChildren kills the children of the roots, each as soon as it is seen. A
+// process that lives for less time than a scan takes, and has a child when it
+// ends, is gone when the scan is over, and its child is not in it.
+func (t *processTree) killChildren() {
+	for range 10 { // a killed process takes a moment to end
+		found := false
+		for _, root := range t.roots() {
+			for _, pid := range childrenOf(root) {
+				if p := readProcess(pid); p.pid != 0 && !p.ended && (t.ignore == nil || !t.ignore(p.pid)) {
+					p.signal(unix.SIGKILL)
+					found = true
+				}
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+// childrenOf returns nil where the kernel does not list children.
+func childrenOf(pid int) (pids []string) {
+	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		pids = append(pids, strings.Fields(string(text))...)
+	}
+	return pids
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package supervise
 
 import (
 	"errors"
@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Elsewhere than on Linux nobody can adopt orphans, and leasehold knows of
-// COMMAND's process group only.
+// Only Linux lets a process adopt orphans. Elsewhere only the command's process
+// group is known.
 
 func adoptOrphans() {}
 
-const passesOn = false
+const hasSubreapers = false
 
-// duplicate makes the descriptor to what from is.
+// duplicate makes the descriptor to the same as from.
 func duplicate(from, to int) error { return unix.Dup2(from, to) }
 
 // awaitChild returns when the child pid has ended.
@@ -45,16 +45,18 @@ func (p processID) signal(sig unix.Signal) { _ = unix.Kill(p.pid, sig) }
 
 func (p processID) hasEnded() bool { return unix.Kill(p.pid, 0) == unix.ESRCH }
 
-// look reports whether there is a process in the group.
-func (t *tree) look() (groupLives bool, strays []processID) {
+// scan reports whether there is a process in the group.
+func (t *processTree) scan() (groupLives bool, outside []processID) {
 	return unix.Kill(-t.leader.pid, 0) != unix.ESRCH, nil
 }
 
-// executable returns leasehold's own file.
+func (t *processTree) killChildren() {}
+
+// executable returns this program's own file.
 func executable() (string, error) { return os.Executable() }
 
 func nameSelf(string) {}
 
 func children() map[processID]bool { return nil }
 
-func killChildren(map[processID]bool) {}
+func killNewChildren(map[processID]bool) {}

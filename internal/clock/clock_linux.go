@@ -1,4 +1,4 @@
-package leasehold
+package clock
 
 import (
 	"time"
@@ -6,7 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func sinceBoot() time.Duration {
+// SinceBoot returns the time since the machine started, suspend included. It
+// is 0 where no clock tells that.
+func SinceBoot() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
 		return 0

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"errors"
@@ -11,14 +11,14 @@ import (
 )
 
 // adoptOrphans makes this process the parent of any descendant that loses its
-// own. Without that, before Linux 3.4, they go to PID 1.
+// own parent. Before Linux 3.4 they go to PID 1.
 func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// passesOn: when this process ends, its children become those of the nearest
-// subreaper.
-const passesOn = true
+// hasSubreapers: when a process ends, its children become those of the nearest
+// subreaper above it.
+const hasSubreapers = true
 
-// duplicate makes the descriptor to what from is.
+// duplicate makes the descriptor to the same as from.
 func duplicate(from, to int) error { return unix.Dup3(from, to, 0) }
 
 // awaitChild returns when the child pid has ended, and reaps all others until
@@ -48,7 +48,7 @@ func awaitChild(pid int, stopped func(by unix.Signal)) unix.WaitStatus {
 	}
 }
 
-// childOf reads what waitid(2) says of a child, which the unix package hides.
+// childOf reads the fields of waitid(2) that the unix package does not export.
 func childOf(info *unix.Siginfo) (pid int, status unix.WaitStatus) {
 	child := (*struct {
 		_      [3]int32 // as Siginfo has them
@@ -92,17 +92,17 @@ func childless() bool {
 	}
 }
 
-// executable returns leasehold's own file, also if another has its name by now.
+// executable returns this program's own file, also if another has its name by now.
 func executable() (string, error) { return "/proc/self/exe", nil }
 
-// nameSelf gives this process the name that ps and pkill know it by, which
-// else would be that of the link, exe.
+// nameSelf sets the name that ps and pkill show of this process. Without it that
+// would be the name of the link, exe.
 func nameSelf(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) }
 
 // children returns this process's children.
 func children() map[processID]bool {
 	all, self := map[processID]bool{}, os.Getpid()
-	for _, f := range readFamilies() {
+	for _, f := range readProcesses() {
 		if f.parent == self {
 			all[f.processID] = true
 		}
@@ -110,10 +110,10 @@ func children() map[processID]bool {
 	return all
 }
 
-// killChildren kills, and reaps, the children of this process but for those of
-// before, and what becomes its child by that.
-func killChildren(before map[processID]bool) {
-	for begun := time.Now(); time.Since(begun) < killTime; time.Sleep(pollGroup) {
+// killNewChildren kills and reaps the children of this process, and what becomes its
+// child by that, except those in before.
+func killNewChildren(before map[processID]bool) {
+	for begun := time.Now(); time.Since(begun) < killTime; time.Sleep(pollInterval) {
 		left := children()
 		maps.DeleteFunc(left, func(p processID, _ bool) bool { return before[p] })
 		if len(left) == 0 {

@@ -1,18 +1,19 @@
-package main
+package supervise
 
 import (
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// TestTermOnItsWay: what goes by until the watchdog reads how long the lease
-// lasts is no part of that any more.
-func TestTermOnItsWay(t *testing.T) {
+// TestDeadlineOnItsWay: time that passes until the watchdog reads a deadline is
+// taken off what remains.
+func TestDeadlineOnItsWay(t *testing.T) {
 	t.Parallel()
-	old := readTerm(func() time.Duration { return 10 * time.Second })
+	old := readDeadline(func() time.Duration { return 10 * time.Second })
 	old.Read -= 9 * time.Second
 	if got := old.countdown()(); got <= 0 || got > time.Second {
 		t.Errorf("read 9s after it was 10s: got %v remaining, want 0 to 1s", got)
@@ -21,7 +22,7 @@ func TestTermOnItsWay(t *testing.T) {
 	if got := old.countdown()(); got != 0 {
 		t.Errorf("read 11s after it was 10s: got %v remaining, want 0", got)
 	}
-	running := readTerm(func() time.Duration { return time.Hour }).countdown()
+	running := readDeadline(func() time.Duration { return time.Hour }).countdown()
 	before := running()
 	time.Sleep(5 * time.Millisecond)
 	if passed := before - running(); passed < 5*time.Millisecond {
@@ -37,22 +38,14 @@ func TestSignalIsNotForAnother(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
 	p := identify(cmd.Process.Pid)
 	before := p
 	before.start += "0"
 	before.signal(unix.SIGKILL)
-	select {
-	case <-ended:
-		t.Error("a process was killed in the place of an earlier one with its pid")
-	case <-time.After(50 * time.Millisecond):
-	}
-	p.signal(unix.SIGKILL)
-	select {
-	case <-ended:
-	case <-time.After(patience):
-		t.Error("the right process was not killed")
+	p.signal(unix.SIGTERM) // SIGKILL would have come first
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != unix.SIGTERM {
+		t.Errorf("ended by %v, want SIGTERM: SIGKILL was for an earlier process with its pid", got)
 	}
 }
 
@@ -69,12 +62,12 @@ func TestGroupIsNotAnothers(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}()
-	group := newTree(cmd.Process.Pid, func() []int { return nil })
-	if lives, _ := group.look(); !lives {
+	group := newProcessTree(cmd.Process.Pid, func() []int { return nil })
+	if lives, _ := group.scan(); !lives {
 		t.Error("got no life in a group that runs")
 	}
 	group.leader.start += "0"
-	if lives, _ := group.look(); lives {
+	if lives, _ := group.scan(); lives {
 		t.Error("another process, of the same pid, was taken for the group's")
 	}
 }

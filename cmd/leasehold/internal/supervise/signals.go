@@ -1,0 +1,91 @@
+package supervise
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Signals are the signals that this process gets. Until a command runs they end
+// a context, from then on they are forwarded to the command. None is lost in
+// between.
+type Signals struct {
+	received chan os.Signal
+
+	mu      sync.Mutex // guards what is below
+	cancel  context.CancelCauseFunc
+	pending *Interruption // nil if there was none
+	child   *Child        // nil until the command runs
+}
+
+// CatchSignals returns a context that ends with an *Interruption as its cause.
+func CatchSignals(ctx context.Context) (context.Context, *Signals) {
+	s := &Signals{received: make(chan os.Signal, 64)}
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	catch(s.received, interrupting...)
+	go s.receive()
+	return ctx, s
+}
+
+// interrupting are the signals that end a process. The command gets them.
+var interrupting = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
+
+// catch is signal.Notify, except for signals that were ignored when the program
+// started, as under nohup. These stay ignored, also in the command: Go leaves it
+// so unless Notify is called. Go reports that of SIGHUP and SIGINT only, but a
+// shell without job control ignores SIGINT and SIGQUIT together.
+func catch(caught chan<- os.Signal, all ...os.Signal) {
+	if signal.Ignored(unix.SIGINT) {
+		signal.Ignore(unix.SIGQUIT)
+	}
+	for _, sig := range all {
+		if !signal.Ignored(sig) {
+			signal.Notify(caught, sig)
+		}
+	}
+}
+
+func (s *Signals) receive() {
+	for sig := range s.received {
+		if sig, ok := sig.(syscall.Signal); ok && sig != unix.SIGPIPE {
+			s.handle(sig)
+		}
+	}
+}
+
+func (s *Signals) handle(sig unix.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.child != nil:
+		s.child.Signal(sig)
+	case s.pending == nil && slices.Contains(interrupting, os.Signal(sig)):
+		s.pending = &Interruption{sig}
+		s.cancel(s.pending)
+	}
+}
+
+// Start is [Start], and forwards every signal to the command from then on. If
+// there was an interruption, it returns that, and starts nothing.
+func (s *Signals) Start(command Command) (*Child, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending != nil {
+		return nil, s.pending
+	}
+	// The command gets these, too, but for SIGPIPE, which would end this process for
+	// a message that nobody reads, so that nobody would move the deadline. SIGTSTP
+	// has stopped this process until now. All have their defaults in the command.
+	signal.Notify(s.received, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP, unix.SIGPIPE)
+	c, err := Start(command)
+	if err != nil {
+		return nil, err
+	}
+	s.child = c
+	return c, nil
+}
