@@ -26,16 +26,16 @@ type variant struct {
 var stops = []edit{
 	{".", "Client.wallNow", `return time.Now()`, `return time.Now().Add(points.Ahead)`},
 	{".", "ReadInstant", `time.Now()`, `time.Now().Add(points.Ahead)`},
-	{"zookeeper", "update.attempt", `below, err := sess.children(`, `points.Stop("children"); below, err := sess.children(`},
-	{"zookeeper", "update.queue", `record, err := u.recordInQueue(`, `points.Stop("queue"); record, err := u.recordInQueue(`},
-	{"zookeeper", "update.commit", ``, `points.Stop("commit")`},
+	{"zookeeper", "exclusiveWrite.attempt", `listed, err := sess.children(`, `points.Stop("children"); listed, err := sess.children(`},
+	{"zookeeper", "exclusiveWrite.queue", `record, err := w.recordInQueue(`, `points.Stop("queue"); record, err := w.recordInQueue(`},
+	{"zookeeper", "exclusiveWrite.commit", ``, `points.Stop("commit")`},
 	// What stopped counts as sent: the end of its context does not keep it back.
 	{
-		"zookeeper", "holding.write", `if hook := h.store.beforeCommit; hook != nil {`,
+		"zookeeper", "heldGrant.write", `if hook := h.store.beforeCommit; hook != nil {`,
 		`if points.Stop("renew") { ctx = context.WithoutCancel(ctx) }
 		if hook := h.store.beforeCommit; hook != nil {`,
 	},
-	{"zookeeper", "holding.write", `received = leasehold.ReadInstant()`, `points.Stop("renewed"); received = leasehold.ReadInstant()`},
+	{"zookeeper", "heldGrant.write", `received = leasehold.ReadInstant()`, `points.Stop("renewed"); received = leasehold.ReadInstant()`},
 }
 
 var variants = []variant{
@@ -43,17 +43,17 @@ var variants = []variant{
 		// The guarded transaction does not check the name of its grant node, by
 		// which it fails if anything was created since the children were read.
 		name: "no-guard", run: kazooBetweenReadAndCommit, rule: "overlap",
-		weakness: []edit{{"zookeeper", "update.attempt", `&zk.CheckVersionRequest{Path: guard, Version: 0},`, ``}},
+		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `, &zk.Check{Path: guard, Version: 0}`, ``}},
 	},
 	{
 		// The record that was read before the children counts.
 		name: "record-before-children", run: kazooBetweenTheReads, rule: "overlap",
-		weakness: []edit{{"zookeeper", "update.attempt", `!below.isLatest(old)`, `false`}},
+		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `listed.isLatest(old)`, `true`}},
 	},
 	{
 		// A renewal checks the version of the record only, not the grant node.
 		name: "renew-by-version", run: renewalArrivesLate, rule: "overlap",
-		weakness: []edit{{"zookeeper", "holding.write", `ops := []any{claim, `, `_ = claim; ops := []any{`}},
+		weakness: []edit{{"zookeeper", "heldGrant.write", `ops := []zk.Op{claim, `, `_ = claim; ops := []zk.Op{`}},
 	},
 	{
 		// The commit from the queue does not delete its own lock node, so that
@@ -62,18 +62,18 @@ var variants = []variant{
 		// again what it could not send before.
 		name: "no-session-fence", run: pausedPastTheSession, rule: "overlap",
 		setting: []edit{{
-			"zookeeper", "update.commit", `points.Stop("commit")`,
+			"zookeeper", "exclusiveWrite.commit", `points.Stop("commit")`,
 			`if points.Stop("commit") {
-				<-sess.over
+				<-sess.Over()
 				var err error
-				if sess, err = u.store.session(ctx); err != nil {
+				if sess, err = w.store.session(ctx); err != nil {
 					panic(err)
 				}
 			}`,
 		}},
 		weakness: []edit{
-			{"zookeeper", "update.commitQueued", `c.ops = append(c.ops, &zk.DeleteRequest{Path: u.below(lock), Version: -1})`, ``},
-			{"zookeeper", "update.commitQueued", `if err != nil {`, `if true {`}, // so the lock node goes afterwards
+			{"zookeeper", "exclusiveWrite.commitQueued", `t.ops = append(t.ops, &zk.Delete{Path: w.below(lock), Version: zk.AnyVersion})`, ``},
+			{"zookeeper", "exclusiveWrite.commitQueued", `if err != nil {`, `if true {`}, // so the lock node goes afterwards
 		},
 	},
 	{
@@ -120,12 +120,12 @@ func openSecond() *Store {
 		// A takeover stands though the former lease had not ended by the
 		// store's clock.
 		name: "early-takeover", run: clockRunsAhead, rule: "overlap",
-		weakness: []edit{{".", "Lease.judge", `l.entry.Stamp.At.Before(former.end)`, `false`}},
+		weakness: []edit{{".", "Lease.judge", `l.entry.Stamp.At.Before(former.End)`, `false`}},
 	},
 	{
 		// Remaining counts up to End, without MaxClockSkew.
 		name: "no-margin", run: kazooClockRunsAhead, rule: "overlap", skew: kazooAhead,
-		weakness: []edit{{".", "Lease.remaining", ` - l.asked.skew`, ``}},
+		weakness: []edit{{".", "Lease.remaining", ` - l.request.skew`, ``}},
 	},
 	{
 		// Remaining counts from when the reply came, not from when the request
