@@ -127,25 +127,7 @@ func tables(run *figures.Run) string {
 	}
 	add("One process that holds leases of 10 s", run.Grid("in all",
 		works(1, holdRequests, holdCommits, holdCPU, holdBytes, holdGoroutines, holdLate, holdLost), holds))
-	add("Growth: cost = c · sizeᵉ, e by least squares of the logarithms", growth(run))
 	return text.String()
-}
-
-func growth(run *figures.Run) string {
-	fitted := &figures.Run{}
-	var rows, columns []figures.Heading
-	for _, work := range []string{herd, herdRequests, herdCommits, denySlots, holdBytes, holdCPU, holdRequests, holdGoroutines} {
-		rows = append(rows, heading(work, figures.Key{Work: work}))
-		for _, peer := range peers {
-			if points := run.Sizes(figures.Key{Work: work, Peer: peer, Servers: 1}); len(points) > 1 {
-				fitted.Add(figures.Key{Work: work, Peer: peer}, figures.Exponent(points))
-			}
-		}
-	}
-	for _, peer := range peers {
-		columns = append(columns, heading(peer, figures.Key{Peer: peer}))
-	}
-	return fitted.Grid("cost", rows, columns)
 }
 
 // colors of the peers that all can tell apart (Okabe and Ito's).
