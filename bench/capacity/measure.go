@@ -57,8 +57,19 @@ func measure(parent string) (err error) {
 		}
 		b.Add(figures.Key{Work: "flush"}, flush.Seconds()*1000)
 		b.Add(figures.Key{Work: "processors"}, float64(runtime.NumCPU()))
-		return errors.Join(b.leaseholdCosts(), b.kazooCosts(), b.leaseholdHerd(starts, 1000, 9, 0),
-			b.leaseholdHerd(startsSpread, 1000, 3, 2*time.Second), b.leaseholdHerd(starts, 5000, 3, 0), b.kazooHerds())
+		for _, step := range []func() error{
+			b.leaseholdCosts,
+			b.kazooCosts,
+			func() error { return b.leaseholdHerd(starts, 1000, 9, 0) },
+			func() error { return b.leaseholdHerd(startsSpread, 1000, 3, 2*time.Second) },
+			func() error { return b.leaseholdHerd(starts, 5000, 3, 0) },
+			b.kazooHerds,
+		} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"leasehold.example/leasehold/bench/lab"
 )
 
-// A herd is contenders, with a session each, that want one lease at the same
+// contenders are those of one peer, with a session each, that want one lease at the same
 // moment.
 type contenders interface {
 	// gather has n contenders ready; it only ever adds some.
