@@ -47,14 +47,12 @@ model:
 	scripts/deps model
 	cd model && ./check.sh
 
-# Leasehold beside its peers: figures, tables and plots, and whether what must
-# hold does (docs/performance.md). About ten minutes, on a machine that does nothing
-# else. QUICK=1 takes one and writes no page; RESUME=1 goes on with a run that was broken off.
+# Leasehold beside its peers: figures, and whether what must hold does
+# (docs/performance.md). About ten minutes, on a machine that does nothing else.
+# QUICK=1 only tries whether all can be measured.
 bench: deps-$(PAIR)
 	scripts/deps bench
-	@cd bench && held=0; \
-	go run ./cmd/bench $(if $(QUICK),-quick) $(if $(RESUME),-resume) || held=1; \
-	$(if $(QUICK),,go run ./cmd/report &&) exit $$held
+	cd bench && go run ./performance $(if $(QUICK),-quick)
 
 # What an ensemble carries at cron's top of the hour (docs/capacity.md). About three minutes, on a
 # machine that does nothing else.

@@ -4,145 +4,136 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-zookeeper/zk"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/bench/figures"
+	"leasehold.example/leasehold/bench/lab"
 	"leasehold.example/leasehold/zookeeper"
 )
 
-// A Measurement is all that the document is made of.
-type Measurement struct {
-	Date       string
-	Machine    string
-	Processors int
-	Go         string
-	ZooKeeper  string
-	KazooIs    string
-	Leasehold  Costs
-	Kazoo      Costs
-	Herds      []Herd
-}
-
-// A Herd is a crowd that was measured; medians of its rounds, in seconds.
-type Herd struct {
-	Starts  int
-	Delay   float64
-	Kazoo   bool
-	Expired bool
-	Backlog bool // the server has its default clientPortListenBacklog of 50
-	Rounds  int
-
-	Available float64 // processors that nobody else used meanwhile
-	Median    float64 // of the answers, each from its start
-	Last      float64 // of the answers, from the first start
-}
-
 const (
-	workers = 64
-	taken   = "/capacity/taken"
+	leaseholdPeer = "Leasehold"
+	kazooPeer     = "kazoo"
+
+	workers = 64 // clients at once
+	held    = "/capacity/held"
+
+	starts        = "starts at once"
+	startsSpread  = "starts within 2 s"
+	startsBacklog = "starts at once, default backlog"
 )
 
 // A bench is a server that is measured, and its clients.
 type bench struct {
-	*server
+	*figures.Run
+	*lab.ZooKeeper
 	stores []*zookeeper.Store
 	conns  []*zk.Conn
 }
 
 // measure takes about two minutes.
-func measure(progress func(string)) (m Measurement, err error) {
-	dir, err := os.MkdirTemp("", "capacity-")
-	if err != nil {
-		return m, err
+func measure(parent string) (err error) {
+	run := &figures.Run{Date: time.Now().UTC().Truncate(time.Second)}
+	if run.Machine, err = lab.Machine(parent); err != nil {
+		return err
 	}
-	defer os.RemoveAll(dir)
-	s, err := startServer(dir, "clientPortListenBacklog=4096\n")
-	if err != nil {
-		return m, err
-	}
-	defer s.proc.Kill()
-	b := &bench{server: s}
-	m = Measurement{
-		Date:       time.Now().UTC().Format(time.DateOnly),
-		Machine:    machineName(),
-		Processors: processors(),
-		Go:         strings.TrimPrefix(runtime.Version(), "go"),
-	}
-	if m.ZooKeeper, err = s.version(); err != nil {
-		return m, err
-	}
-	for _, step := range []struct {
-		name string
-		do   func(*Measurement) error
-	}{
-		{"one server, warmed up", b.warm},
-		{"costs of Leasehold's requests", b.leaseholdCosts},
-		{"costs of kazoo's requests", b.kazooCosts},
-		{"herds of Leasehold's", b.leaseholdHerds},
-		{"herds of kazoo's", b.kazooHerds},
-		{"a herd on a server with its default backlog", b.backlogHerds},
-	} {
-		progress(step.name)
-		if err := step.do(&m); err != nil {
-			return m, fmt.Errorf("%s: %w", step.name, err)
+	err = withServer(run, parent, "clientPortListenBacklog=4096\n", func(b *bench, dir string) error {
+		if b.Versions, err = lab.Versions(b.ZooKeeper); err != nil {
+			return err
 		}
+		flush, err := lab.SyncTime(dir)
+		if err != nil {
+			return err
+		}
+		b.Add(figures.Key{Work: "flush"}, flush.Seconds()*1000)
+		b.Add(figures.Key{Work: "processors"}, float64(runtime.NumCPU()))
+		for _, step := range []func() error{
+			b.leaseholdCosts,
+			b.kazooCosts,
+			func() error { return b.leaseholdHerd(starts, 1000, 9, 0) },
+			func() error { return b.leaseholdHerd(startsSpread, 1000, 3, 2*time.Second) },
+			func() error { return b.leaseholdHerd(starts, 5000, 3, 0) },
+			b.kazooHerds,
+		} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return m, nil
+	err = withServer(run, parent, "", func(b *bench, _ string) error { return b.leaseholdHerd(startsBacklog, 1000, 5, 0) })
+	if err != nil {
+		return err
+	}
+	run.Seconds = time.Since(run.Date).Seconds()
+	return run.Save(results)
 }
 
-// warm opens what is used later, and has Java compile what the measured work
-// runs through.
-func (b *bench) warm(*Measurement) error {
+// withServer starts a server, opens what is used on it, and has Java compile
+// what the measured work runs through.
+func withServer(run *figures.Run, parent, extra string, f func(b *bench, dir string) error) error {
+	dir, err := os.MkdirTemp(parent, "leasehold-capacity-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	server, err := lab.StartZooKeeper(dir, 1, extra)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	b := &bench{Run: run, ZooKeeper: server}
 	for i := range workers {
 		store, err := b.open()
 		if err != nil {
 			return err
 		}
+		defer store.Close()
 		b.stores = append(b.stores, store)
-		conn, _, err := zk.Connect([]string{b.addr}, 10*time.Second, zk.WithLogInfo(false), zk.WithLogger(silent{}))
+		conn, err := lab.Connect(server.Addr)
 		if err != nil {
 			return err
 		}
+		defer conn.Close()
 		b.conns = append(b.conns, conn)
-		if err := b.own(i); err != nil {
-			return err
+		if i == 0 {
+			if err := b.attempt(store, "another", held); err != nil {
+				return err
+			}
 		}
 		if _, err := conn.Create(node(i), nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
 			return err
 		}
 	}
-	if err := b.take(taken); err != nil {
-		return err
-	}
 	for range 2 {
-		for _, f := range []func(int) error{b.denied, b.set, b.own, b.session} {
+		for _, f := range []func(int) error{b.denied, b.set, b.session} {
 			if _, err := b.cost(1500*time.Millisecond, f); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return f(b, dir)
 }
-
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}
 
 func node(worker int) string { return fmt.Sprintf("/capacity/node-%d", worker) }
 
 func (b *bench) open() (*zookeeper.Store, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return zookeeper.Open(ctx, "zk://"+b.addr, nil)
+	return zookeeper.Open(ctx, "zk://"+b.Addr, nil)
 }
 
 func (b *bench) attempt(s *zookeeper.Store, holder, path string) error {
@@ -153,25 +144,13 @@ func (b *bench) attempt(s *zookeeper.Store, holder, path string) error {
 	return err
 }
 
-// take makes a lease another's, and free makes it free again.
-func (b *bench) take(path string) error { return b.attempt(b.stores[0], "another", path) }
-
-func (b *bench) free(path string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	client := leasehold.Client{Store: b.stores[0], Holder: "another"}
-	return client.Release(ctx, path)
-}
-
 // The work that is measured, by one of the workers.
 
-func (b *bench) denied(worker int) error {
-	return wantHeld(b.attempt(b.stores[worker], "host", taken))
-}
+func (b *bench) denied(worker int) error { return b.denial(b.stores[worker]) }
 
-func wantHeld(err error) error {
-	if !errors.Is(err, leasehold.ErrHeld) {
-		return fmt.Errorf("got %w, want a denial", err)
+func (b *bench) denial(s *zookeeper.Store) error {
+	if err := b.attempt(s, "host", held); !errors.Is(err, leasehold.ErrHeld) {
+		return fmt.Errorf("got error %v, want a denial", err)
 	}
 	return nil
 }
@@ -179,10 +158,6 @@ func wantHeld(err error) error {
 func (b *bench) set(worker int) error {
 	_, err := b.conns[worker].Set(node(worker), make([]byte, 64), -1)
 	return err
-}
-
-func (b *bench) own(worker int) error {
-	return b.attempt(b.stores[worker], "host", fmt.Sprintf("/capacity/own-%d", worker))
 }
 
 func (b *bench) session(int) error {
@@ -194,168 +169,210 @@ func (b *bench) session(int) error {
 }
 
 // cost has all workers do f for a while, and returns what one costs.
-func (b *bench) cost(d time.Duration, f func(worker int) error) (Work, error) {
+func (b *bench) cost(d time.Duration, f func(worker int) error) (work, error) {
 	counts := make([]int, workers)
+	return b.spent(func() (client float64, n int, err error) {
+		own := lab.CPU()
+		until := time.Now().Add(d)
+		err = lab.Each(workers, workers, func(i int) error {
+			for time.Now().Before(until) {
+				if err := f(i); err != nil {
+					return err
+				}
+				counts[i]++
+			}
+			return nil
+		})
+		for _, c := range counts {
+			n += c
+		}
+		return (lab.CPU() - own).Seconds(), n, err
+	})
+}
+
+// spent returns what each of n requests that f makes costs.
+func (b *bench) spent(f func() (client float64, n int, err error)) (work, error) {
 	total, pipeline, err := b.cpu()
 	if err != nil {
-		return Work{}, err
+		return work{}, err
 	}
-	own := ownCPU()
-	until := time.Now().Add(d)
-	err = together(workers, func(i int) error {
-		for time.Now().Before(until) {
-			if err := f(i); err != nil {
-				return err
-			}
-			counts[i]++
-		}
-		return nil
-	})
+	client, n, err := f()
 	if err != nil {
-		return Work{}, err
+		return work{}, err
 	}
-	ownThen := ownCPU()
 	totalThen, pipelineThen, err := b.cpu()
-	if err != nil {
-		return Work{}, err
-	}
-	n := 0
-	for _, c := range counts {
-		n += c
-	}
-	return work(totalThen-total, pipelineThen-pipeline, ownThen-own, n), nil
+	p, per := pipelineThen-pipeline, 1/float64(n)
+	return work{p * per, (totalThen - total - p) * per, client * per}, err
 }
 
-// work returns the cost of one of n.
-func work(server, pipeline, client float64, n int) Work {
-	per := float64(n)
-	return Work{Pipeline: pipeline / per, Server: (server - pipeline) / per, Client: client / per}
+// add keeps the cost of a request, in milliseconds.
+func (b *bench) add(request, peer string, w work) {
+	b.Add(figures.Key{Work: request + ", pipeline", Peer: peer}, w.pipeline*1000)
+	b.Add(figures.Key{Work: request + ", server", Peer: peer}, w.server*1000)
+	b.Add(figures.Key{Work: request + ", client", Peer: peer}, w.client*1000)
 }
 
-const each = 4 * time.Second
-
-func (b *bench) leaseholdCosts(m *Measurement) error {
-	c := &m.Leasehold
-	var own, cycle Work
-	for _, phase := range []struct {
-		f    func(int) error
-		into *Work
-	}{{b.denied, &c.Read}, {b.set, &c.Write}, {b.own, &own}, {b.session, &cycle}} {
-		var err error
-		if *phase.into, err = b.cost(each, phase.f); err != nil {
-			return err
-		}
-	}
-	c.Grant = own.plus(c.Read, -2) // the record and the children come before
-	c.Open = Work{}.plus(cycle, 0.5)
-	c.Close = c.Open
-	var err error
-	c.Flush, err = syncTime(b.dir)
-	return err
-}
-
-// syncTime returns the median time of a sync of a few hundred bytes to a file
-// that has its length already, which is what the server's log does.
-func syncTime(dir string) (float64, error) {
-	f, err := os.Create(filepath.Join(dir, "sync"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	if err := f.Truncate(1 << 20); err != nil {
-		return 0, err
-	}
-	var times []float64
-	for i := range 300 {
-		began := time.Now()
-		if _, err := f.WriteAt(make([]byte, 300), int64(i)*300); err != nil {
-			return 0, err
-		}
-		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
-			return 0, err
-		}
-		times = append(times, time.Since(began).Seconds())
-	}
-	slices.Sort(times)
-	return quantile(times, 0.5), nil
-}
-
-// kazooCosts are the server's as they were measured with Leasehold, and
-// Python's own.
-func (b *bench) kazooCosts(m *Measurement) error {
-	p, err := startPython(b.addr)
-	if err != nil {
-		return err
-	}
-	defer p.proc.Kill()
-	m.KazooIs = p.version
-	const children = 1000
-	if _, err := b.conns[0].Create("/capacity/list", nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
-		return err
-	}
-	for i := range children {
-		name := fmt.Sprintf("/capacity/list/%032x__lock__%010d", i, i)
-		if _, err := b.conns[0].Create(name, nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
-			return err
-		}
-	}
-	cost := func(o order) (w Work, err error) {
-		for range 2 { // the first is a rehearsal
-			total, pipeline, err := b.cpu()
-			if err != nil {
-				return w, err
-			}
-			_, client, err := p.do(o)
-			if err != nil {
-				return w, err
-			}
-			totalThen, pipelineThen, err := b.cpu()
-			if err != nil {
-				return w, err
-			}
-			w = work(totalThen-total, pipelineThen-pipeline, client, o.N)
-		}
-		return w, nil
-	}
-	c := &m.Kazoo
-	*c = m.Leasehold
-	c.Grant = Work{} // it has none
-	for _, phase := range []struct {
-		order
-		into *Work
-	}{
-		{order{Op: "sessions", N: 100}, &c.Open},
-		{order{Op: "reads", N: 3000, Path: taken}, &c.Read},
-		{order{Op: "writes", N: 2000, Path: node(0)}, &c.Write},
-	} {
-		w, err := cost(phase.order)
+func (b *bench) leaseholdCosts() error {
+	for request, f := range map[string]func(int) error{"read": b.denied, "write": b.set, "session": b.session} {
+		w, err := b.cost(4*time.Second, f)
 		if err != nil {
 			return err
 		}
-		phase.into.Client = w.Client
+		b.add(request, leaseholdPeer, w)
 	}
-	c.Open.Client /= 2
-	c.Close.Client = c.Open.Client
-	list, err := cost(order{Op: "lists", N: 200, Path: "/capacity/list"})
-	if err != nil {
-		return err
-	}
-	c.Child = Work{}.plus(list.plus(c.Read, -1), 1.0/children)
 	return nil
 }
 
-// together calls f for each of n at once, and returns one of their errors.
-func together(n int, f func(i int) error) error {
-	errs := make([]error, n)
-	var all sync.WaitGroup
-	for i := range n {
-		all.Go(func() { errs[i] = f(i) })
+// kazooCosts are Python's own: its requests cost the server what Leasehold's do.
+func (b *bench) kazooCosts() error {
+	d, err := lab.StartKazoo(b.Addr)
+	if err != nil {
+		return err
 	}
-	all.Wait()
-	for _, err := range errs {
+	defer d.Stop()
+	const children, list = 1000, "/capacity/list"
+	for i := range children {
+		name := fmt.Sprintf("%s/%032x__lock__%010d", list, i, i)
+		if i == 0 {
+			_, err = b.conns[0].Create(list, nil, 0, zk.WorldACL(zk.PermAll))
+		}
+		if err == nil {
+			_, err = b.conns[0].Create(name, nil, 0, zk.WorldACL(zk.PermAll))
+		}
 		if err != nil {
 			return err
 		}
 	}
+	var read work
+	for _, request := range []struct {
+		name  string
+		n     int
+		order []any
+	}{
+		{"session", 100, []any{"sessions", 100}},
+		{"read", 3000, []any{"reads", 3000, held}},
+		{"write", 2000, []any{"writes", 2000, node(0)}},
+		{"child", 200, []any{"lists", 200, list}},
+	} {
+		var w work
+		for range 2 { // the first is a rehearsal
+			w, err = b.spent(func() (client float64, n int, err error) {
+				answer, err := d.Ask(request.order...)
+				if err != nil {
+					return 0, 0, err
+				}
+				return float64(answer[0]) / 1e9, request.n, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if request.name == "read" {
+			read = w
+		}
+		if request.name == "child" {
+			w = work{}.plus(w.plus(read, -1), 1.0/children)
+		}
+		b.add(request.name, kazooPeer, w)
+	}
+	return nil
+}
+
+// cpu returns the processor time that the server has used, in seconds: all of
+// it, and that of the busier of the two threads that every request passes, one
+// after the other (PrepRequestProcessor and SyncRequestProcessor).
+func (b *bench) cpu() (total, pipeline float64, err error) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", b.Pid()))
+	for _, task := range tasks {
+		used, err := os.ReadFile(task + "/schedstat")
+		if errors.Is(err, os.ErrNotExist) {
+			continue // this thread has ended
+		}
+		first, _, _ := strings.Cut(string(used), " ")
+		nanoseconds, err2 := strconv.ParseFloat(first, 64)
+		if err := errors.Join(err, err2); err != nil {
+			return 0, 0, err
+		}
+		total += nanoseconds / 1e9
+		name, _ := os.ReadFile(task + "/comm")
+		if strings.HasPrefix(string(name), "SyncThread") || strings.HasPrefix(string(name), "ProcessThread") {
+			pipeline = max(pipeline, nanoseconds/1e9)
+		}
+	}
+	if pipeline == 0 {
+		return 0, 0, errors.New("the server has no thread SyncThread or ProcessThread")
+	}
+	return total, pipeline, nil
+}
+
+// leaseholdHerd has many hosts each open a session, ask for the lease and close
+// the session, all at one moment or spread over a delay.
+func (b *bench) leaseholdHerd(name string, n, rounds int, delay time.Duration) error {
+	return b.herd(name, leaseholdPeer, n, rounds, func() ([]time.Duration, error) {
+		begin := time.Now().Add(200 * time.Millisecond)
+		waits := make([]time.Duration, n)
+		err := lab.Each(n, n, func(i int) error {
+			start := begin.Add(time.Duration(rand.Float64() * float64(delay)))
+			time.Sleep(time.Until(start))
+			s, err := b.open()
+			if err != nil {
+				return err
+			}
+			err = b.denial(s)
+			waits[i] = time.Since(start)
+			return errors.Join(err, s.Close())
+		})
+		return waits, err
+	})
+}
+
+// kazooHerds are of threads with a client each, in four Python processes.
+func (b *bench) kazooHerds() error {
+	var all [4]*lab.Driver
+	for i := range all {
+		d, err := lab.StartKazoo(b.Addr)
+		if err != nil {
+			return err
+		}
+		defer d.Stop()
+		all[i] = d
+	}
+	for _, n := range []int{48, 100, 200} {
+		err := b.herd(starts, kazooPeer, n, 3, func() ([]time.Duration, error) {
+			begin := lab.Monotonic() + (500 * time.Millisecond).Nanoseconds()
+			var answers [len(all)][]int64
+			err := lab.Each(len(all), len(all), func(i int) (err error) {
+				answers[i], err = all[i].Ask("starts", fmt.Sprintf("p%d-", i), n/len(all), held, begin)
+				return err
+			})
+			var waits []time.Duration
+			for _, a := range answers {
+				for _, wait := range a {
+					waits = append(waits, time.Duration(wait))
+				}
+			}
+			return waits, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// herd keeps the medians of several rounds: of the median wait and of the
+// longest.
+func (b *bench) herd(name, peer string, n, rounds int, play func() ([]time.Duration, error)) error {
+	var medians, longest []time.Duration
+	for range rounds {
+		waits, err := play()
+		if err != nil {
+			return fmt.Errorf("%s, %d of %s: %w", name, n, peer, err)
+		}
+		slices.Sort(waits)
+		medians, longest = append(medians, waits[len(waits)/2]), append(longest, waits[len(waits)-1])
+	}
+	b.AddSamples(figures.Key{Work: name + ", median", Peer: peer, Size: n}, medians)
+	b.AddSamples(figures.Key{Work: name + ", longest", Peer: peer, Size: n}, longest)
 	return nil
 }
