@@ -91,8 +91,16 @@ func (l *Lease) remaining() time.Duration {
 		return max(0, l.record.End.Sub(l.request.Now()))
 	}
 	stamp := l.entry.Stamp
-	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.request.skew
+	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.request.skew - l.clockLead(stamp)
 	return max(0, total-stamp.Sent.Elapsed())
+}
+
+// clockLead returns by how much End comes earlier by this host's clock than by
+// the store's, at most the limit. A client of kazoo goes by its own clock, which
+// may be ahead of this host's by the limit, and this host's ahead of the store's.
+func (l *Lease) clockLead(stamp Stamp) time.Duration {
+	ahead := stamp.Sent.Wall().Sub(stamp.At)
+	return max(0, min(ahead, l.request.skew))
 }
 
 // Renew extends the lease to its duration from now; its token stays. It tries

@@ -3,6 +3,8 @@ package leasehold
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // judge decides, by the stamp on the commit, whether a grant stands: the former
@@ -24,12 +26,14 @@ func (l *Lease) judge(ctx context.Context) error {
 		}
 		return early
 	}
-	for range 2 {
-		if ok && lo >= -l.request.skew && hi <= l.request.skew {
+	for measured := 1; ; measured++ {
+		switch {
+		case ok && lo >= -l.request.skew && hi <= l.request.skew:
 			return nil
-		}
-		if ok && (lo > l.request.skew || hi < -l.request.skew) {
-			break
+		case ok && (lo > l.request.skew || hi < -l.request.skew):
+			return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.request.skew}
+		case measured == 3:
+			return l.slowStore(hi - lo)
 		}
 		// The reply took too long to tell: measure again, by a write that
 		// changes nothing.
@@ -39,7 +43,7 @@ func (l *Lease) judge(ctx context.Context) error {
 		}
 		again, err := l.request.Store.Renew(ctx, l.entry, data)
 		if err != nil {
-			return errors.Join(&ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.request.skew}, err)
+			return errors.Join(l.slowStore(hi-lo), err)
 		}
 		l.entry = again
 		newLo, newHi, newOK := again.Stamp.offset(ReadInstant())
@@ -49,8 +53,12 @@ func (l *Lease) judge(ctx context.Context) error {
 			lo, hi, ok = newLo, newHi, newOK
 		}
 	}
-	if ok && lo >= -l.request.skew && hi <= l.request.skew {
-		return nil
-	}
-	return &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.request.skew}
+}
+
+// slowStore returns the error for a store whose replies do not tell whether the
+// clocks agree, since each may have come from any moment of the time that it
+// took.
+func (l *Lease) slowStore(took time.Duration) error {
+	return fmt.Errorf("lease %q not granted: %w: it takes %s to answer, too long to tell whether its clock agrees with this host's to within %s; use a longer duration",
+		l.path, ErrUnreachable, took.Round(time.Millisecond), l.request.skew)
 }
