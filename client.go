@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"leasehold.example/leasehold/kazoo"
@@ -283,6 +284,9 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	}
 	now := r.wallNow()
 	if kazoo.Decide(rec, r.name, now) == kazoo.Held {
+		if behind := old.Written.Sub(now); r.Now == nil && behind > r.skew {
+			return Proposal{}, &ClockSkewError{Path: old.Path, Least: math.MinInt64, Most: -behind, Limit: r.skew}
+		}
 		return Proposal{}, &HeldError{Path: old.Path, Holder: rec.Holder, End: rec.End, Remaining: rec.End.Sub(now), Token: old.Token}
 	}
 	next := kazoo.NewRecord(r.name, now, r.duration)

@@ -3,6 +3,7 @@ package leasehold
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -76,7 +77,8 @@ type ClockSkewError struct {
 	Path string
 
 	// This host's clock is ahead of the store's by Least to Most; negative
-	// numbers mean behind.
+	// numbers mean behind. Least is math.MinInt64 where it is not known by how
+	// much at most the clock is behind.
 	Least, Most time.Duration
 
 	// Limit is the MaxClockSkew that applied.
@@ -92,12 +94,15 @@ func (e *ClockSkewError) Error() string {
 		return fmt.Sprintf("lease %q ends at %s, which the store's clock has not reached: this host's clock is ahead by %s to %s",
 			e.Path, formatEnd(e.Until), e.Least.Round(time.Millisecond), e.Most.Round(time.Millisecond))
 	}
-	least, most, way := e.Least, e.Most, "ahead of"
-	if most < 0 {
-		least, most, way = -most, -least, "behind"
+	by := fmt.Sprintf("%s to %s ahead of", e.Least.Round(time.Millisecond), e.Most.Round(time.Millisecond))
+	if e.Most < 0 {
+		by = fmt.Sprintf("%s to %s behind", -e.Most.Round(time.Millisecond), -e.Least.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("lease %q not granted: this host's clock is %s to %s %s the store's, more than the %s allowed",
-		e.Path, least.Round(time.Millisecond), most.Round(time.Millisecond), way, e.Limit)
+	if e.Least == math.MinInt64 {
+		by = fmt.Sprintf("at least %s behind", -e.Most.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("lease %q not granted: this host's clock is %s the store's, and they may differ by %s; one of the two is wrong",
+		e.Path, by, e.Limit)
 }
 
 // An ArgumentError means that an argument can't be used. The store was not

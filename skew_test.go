@@ -402,3 +402,23 @@ func TestThreeClocks(t *testing.T) {
 		}
 	})
 }
+
+// What was written in this host's future shows that its clock is behind, though
+// it has written nothing itself: "held" would be wrong for as long as it is.
+func TestStandbyWithAClockBehind(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := stampless{newSkewed(-time.Hour)}
+		put(t, s.Store, path, record(t, "host-a", time.Now().Add(time.Hour)))
+		for name, try := range map[string]func() error{
+			"TryAcquire": func() error { _, err := client(s, "host-b").TryAcquire(t.Context(), path, time.Minute); return err },
+			"Acquire":    func() error { _, err := client(s, "host-b").Acquire(t.Context(), path, time.Minute); return err },
+		} {
+			var skew *leasehold.ClockSkewError
+			if err := try(); !errors.As(err, &skew) || skew.Most > -time.Hour+time.Second {
+				t.Errorf("%s: got error %v, want a clock that is an hour behind", name, err)
+			} else if want := "at least 1h0m0s behind"; !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %q, want %q in it", name, err, want)
+			}
+		}
+	})
+}

@@ -78,8 +78,10 @@ type Entry struct {
 	// It is 0 where there is no record.
 	Token int64
 
-	// Since is when the grant was made, by the Store's clock.
-	Since time.Time
+	// Since is when the grant was made, and Written when the record was last
+	// written, both by the Store's clock. Written is zero where the Store does
+	// not know, or has no clock but this host's.
+	Since, Written time.Time
 
 	// Stamp is that of the commit that returned this Entry, and zero if it was
 	// only read.

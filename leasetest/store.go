@@ -31,6 +31,7 @@ type lease struct {
 	data     []byte
 	token    int64
 	since    time.Time
+	written  time.Time
 	released bool
 	watches  map[chan struct{}]func() bool // each with what stops it from closing with its context
 }
@@ -177,7 +178,7 @@ func (s *Store) lease(path string) *lease {
 func (s *Store) read(path string) leasehold.Entry {
 	e := leasehold.Entry{Path: path}
 	if l := s.leases[path]; l != nil && l.data != nil {
-		e.Data, e.Token, e.Since = slices.Clone(l.data), l.token, l.since
+		e.Data, e.Token, e.Since, e.Written = slices.Clone(l.data), l.token, l.since, l.written
 	}
 	return e
 }
@@ -213,6 +214,7 @@ func (s *Store) commit(l *lease, data []byte) {
 	stamp.At = now().Round(0).UTC()
 	stamp.Received = leasehold.ReadInstant()
 	s.stamp = stamp
+	l.written = stamp.At
 	l.data = append([]byte{}, data...) // never nil: there is a record
 	for changed, stop := range l.watches {
 		stop()
