@@ -42,7 +42,9 @@ func CheckPath(path string) error {
 		return bad("must be valid UTF-8")
 	}
 	for i, name := range strings.Split(path[1:], "/") {
-		switch _, isLock := kazoo.LockSequence(name); {
+		_, isLock := kazoo.LockSequence(name)
+		_, isGrant := nodename.ParseGrant(name)
+		switch {
 		case name == "":
 			return bad(`must not have an empty component ("//")`)
 		case name == "." || name == "..":
@@ -51,7 +53,7 @@ func CheckPath(path string) error {
 			return bad(`"/zookeeper" belongs to the server`)
 		case name == kazoo.RecordName:
 			return bad("%q is the name of the record below a lease path", name)
-		case isLock || nodename.IsGrant(name):
+		case isLock || isGrant:
 			return bad("the component %q looks like a node that leases are made of", name)
 		}
 		for _, c := range name {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"leasehold.example/leasehold/internal/machine"
 	"leasehold.example/leasehold/kazoo"
 )
 
@@ -289,6 +290,12 @@ func (r *request) propose(old Entry) (Proposal, error) {
 		}
 		return Proposal{}, &HeldError{Path: old.Path, Holder: rec.Holder, End: rec.End, Remaining: rec.End.Sub(now), Token: old.Token}
 	}
+	if now.Before(old.HeldUntil) {
+		return Proposal{}, &HeldError{Path: old.Path, Holder: rec.Holder, End: old.HeldUntil, Remaining: old.HeldUntil.Sub(now), Token: old.Token}
+	}
+	if err := r.checkMachine(old, rec); err != nil {
+		return Proposal{}, err
+	}
 	next := kazoo.NewRecord(r.name, now, r.duration)
 	if rec != nil && rec.Holder == r.name && next.End.Before(rec.End) {
 		next.End = rec.End
@@ -299,6 +306,22 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	}
 	undo, err := undoData(next, old)
 	return Proposal{Data: data, Undo: undo}, err
+}
+
+// checkMachine returns a *SameNameError if this holder has the lease on another
+// machine, and the name is the default one. With a name that was given it is
+// logged: the work may have moved.
+func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
+	here := machine.ID()
+	if rec == nil || rec.Holder != r.name || !r.wallNow().Before(rec.End) || old.Machine == "" || here == "" || old.Machine == here {
+		return nil
+	}
+	err := &SameNameError{Path: old.Path, Holder: rec.Holder, End: rec.End, Machine: here, Other: old.Machine}
+	if r.Holder == "" {
+		return err
+	}
+	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "holder", rec.Holder, "machine", here, "other", old.Machine)
+	return nil
 }
 
 // undoData returns what to write over granted to take it back: the data that it
@@ -339,8 +362,9 @@ func wrapUntyped(err error, format string, args ...any) error {
 		record   *RecordError
 		skew     *ClockSkewError
 		argument *ArgumentError
+		sameName *SameNameError
 	)
-	if errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) {
+	if errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) || errors.As(err, &sameName) {
 		return err
 	}
 	return fmt.Errorf(format+": %w", append(args, err)...)

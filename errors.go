@@ -105,6 +105,23 @@ func (e *ClockSkewError) Error() string {
 		e.Path, by, e.Limit)
 }
 
+// A SameNameError means that two machines have the same host name, which is the
+// default of Client.Holder: the lease is held under that name on the other one.
+// Nothing was written.
+type SameNameError struct {
+	Path   string
+	Holder string
+	End    time.Time
+
+	// Short hashes of the identities of this machine and the other one.
+	Machine, Other string
+}
+
+func (e *SameNameError) Error() string {
+	return fmt.Sprintf("lease %q is held until %s by %q, which is this host's name too, but on another machine (%s; this is %s)",
+		e.Path, formatEnd(e.End), e.Holder, e.Other, e.Machine)
+}
+
 // An ArgumentError means that an argument can't be used. The store was not
 // asked.
 type ArgumentError struct {

@@ -14,15 +14,15 @@ func (l *Lease) judge(ctx context.Context) error {
 	if l.request.Now != nil {
 		return nil
 	}
-	former, err := parseRecord(l.replaced)
+	formerEnd, err := formerEnd(l.replaced, l.Holder())
 	if err != nil {
 		return err
 	}
 	lo, hi, ok := l.entry.Stamp.offset(ReadInstant())
-	if former != nil && former.Holder != l.Holder() && l.entry.Stamp.At.Before(former.End) {
+	if l.entry.Stamp.At.Before(formerEnd) {
 		early := &ClockSkewError{Path: l.path, Least: -hi, Most: -lo, Limit: l.request.skew}
 		if !ok || lo <= l.request.skew && hi >= -l.request.skew {
-			early.Until = former.End
+			early.Until = formerEnd
 		}
 		return early
 	}
@@ -53,6 +53,16 @@ func (l *Lease) judge(ctx context.Context) error {
 			lo, hi, ok = newLo, newHi, newOK
 		}
 	}
+}
+
+// formerEnd returns until when another than holder had the lease before a grant
+// that has replaced old; the zero time if nobody had.
+func formerEnd(old Entry, holder string) (time.Time, error) {
+	rec, err := parseRecord(old)
+	if err != nil || rec == nil || rec.Holder == holder || rec.End.Before(old.HeldUntil) {
+		return old.HeldUntil, err
+	}
+	return rec.End, nil
 }
 
 // slowStore returns the error for a store whose replies do not tell whether the

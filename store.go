@@ -83,6 +83,14 @@ type Entry struct {
 	// not know, or has no clock but this host's.
 	Since, Written time.Time
 
+	// Machine is a short hash of the identity of the machine that the grant was
+	// made on, "" where that is not known. HeldUntil is set if the grant was made
+	// while another holder's lease had not ended yet by the Store's clock, and is
+	// the end of that lease: until then the grant counts for nobody. A Store may
+	// know both only in decide, and of what was replaced.
+	Machine   string
+	HeldUntil time.Time
+
 	// Stamp is that of the commit that returned this Entry, and zero if it was
 	// only read.
 	Stamp Stamp

@@ -26,7 +26,7 @@ type variant struct {
 var stops = []edit{
 	{".", "Client.wallNow", `return time.Now()`, `return time.Now().Add(points.Ahead)`},
 	{".", "ReadInstant", `time.Now()`, `time.Now().Add(points.Ahead)`},
-	{"zookeeper", "exclusiveWrite.attempt", `listed, err := sess.children(`, `points.Stop("children"); listed, err := sess.children(`},
+	{"zookeeper", "exclusiveWrite.attempt", `below, err := sess.children(`, `points.Stop("children"); below, err := sess.children(`},
 	{"zookeeper", "exclusiveWrite.queue", `record, err := w.recordInQueue(`, `points.Stop("queue"); record, err := w.recordInQueue(`},
 	{"zookeeper", "exclusiveWrite.commit", ``, `points.Stop("commit")`},
 	// What stopped counts as sent: the end of its context does not keep it back.
@@ -48,7 +48,7 @@ var variants = []variant{
 	{
 		// The record that was read before the children counts.
 		name: "record-before-children", run: kazooBetweenTheReads, rule: "overlap",
-		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `listed.isLatest(old)`, `true`}},
+		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `below.isLatest(seen.record)`, `true`}},
 	},
 	{
 		// A renewal checks the version of the record only, not the grant node.
@@ -120,7 +120,7 @@ func openSecond() *Store {
 		// A takeover stands though the former lease had not ended by the
 		// store's clock.
 		name: "early-takeover", run: clockRunsAhead, rule: "overlap",
-		weakness: []edit{{".", "Lease.judge", `l.entry.Stamp.At.Before(former.End)`, `false`}},
+		weakness: []edit{{".", "Lease.judge", `l.entry.Stamp.At.Before(formerEnd)`, `false`}},
 	},
 	{
 		// Remaining counts up to End, without MaxClockSkew.

@@ -105,9 +105,9 @@ func withoutRefusal(err error) error {
 	return err
 }
 
-// propose calls decide on the record n.
-func (w *exclusiveWrite) propose(n *node) (leasehold.Proposal, error) {
-	p, err := w.decide(readState{record: n}.entry(w.path))
+// propose calls decide on what was seen.
+func (w *exclusiveWrite) propose(seen readState) (leasehold.Proposal, error) {
+	p, err := w.decide(seen.entry(w.path))
 	if err != nil {
 		return p, &refusal{err}
 	}
@@ -138,26 +138,25 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 			return none, err
 		}
 	}
-	old := seen.record
-	if _, err := w.propose(old); err != nil && w.isSettledBy(old) {
+	if _, err := w.propose(seen); err != nil && w.isSettledBy(seen.record) {
 		return none, err
 	}
-	below, latest := seen.below, true
-	if below == nil {
-		listed, err := sess.children(ctx, w.full)
+	latest := seen.below != nil
+	if !latest {
+		below, err := sess.children(ctx, w.full)
 		if errors.Is(err, zk.ErrNoNode) {
 			return w.createPath(ctx, sess)
 		}
 		if err != nil {
 			return none, err
 		}
-		below, latest = &listed, listed.isLatest(old)
+		seen.below, latest = &below, below.isLatest(seen.record)
 	}
-	if name, ok := below.withPrefix(w.prefixes()); ok {
+	if name, ok := seen.below.withPrefix(w.prefixes()); ok {
 		return w.recover(ctx, sess, name)
 	}
-	count, ok := below.created()
-	if !ok || len(below.locks) > 0 || w.failures >= guardAttempts || w.store.url.GuardOff || len(w.unknown) > 0 {
+	count, ok := seen.below.created()
+	if !ok || len(seen.below.locks) > 0 || w.failures >= guardAttempts || w.store.url.GuardOff || len(w.unknown) > 0 {
 		// To queue also counts as a child, which makes every guarded
 		// transaction fail that is still on its way.
 		return w.queue(ctx, sess)
@@ -166,28 +165,28 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	// children may have been replaced, under the same version, by a client of
 	// kazoo that has left no other trace.
 	if !latest {
-		if old, err = sess.record(ctx, w.full); err != nil {
+		if seen.record, err = sess.record(ctx, w.full); err != nil {
 			return none, err
 		}
 	}
-	proposal, err := w.propose(old)
+	proposal, err := w.propose(seen)
 	if err != nil {
 		return none, err
 	}
-	t := newTransaction(old, proposal)
+	t := w.newTransaction(seen, proposal)
 	guard := w.below(sequenceName(t.prefix, count))
 	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()), &zk.Check{Path: guard, Version: 0})
 	if w.ends {
 		t.ops = append(t.ops, &zk.Delete{Path: guard, Version: zk.AnyVersion})
 	}
-	return w.commit(ctx, sess, w.replace(t, *below))
+	return w.commit(ctx, sess, w.replace(t))
 }
 
 // isSettledBy reports whether a refusal by the record n can be told: not while
 // a transaction on that very record may still arrive.
 func (w *exclusiveWrite) isSettledBy(n *node) bool {
 	return !slices.ContainsFunc(w.unknown, func(t transaction) bool {
-		return sameNode(t.old, n) || n != nil && bytes.Equal(t.Data, n.data)
+		return sameNode(t.old.record, n) || n != nil && bytes.Equal(t.Data, n.data)
 	})
 }
 

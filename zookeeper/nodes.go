@@ -14,14 +14,19 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/machine"
 	"leasehold.example/leasehold/internal/nodename"
 	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
 // newGrantPrefix returns the name of a new grant node, without its sequence
-// number. By it the grant is recognised if the reply is lost.
-func newGrantPrefix() string { return nodename.Grant(randomHex(8)) }
+// number. By it the grant is recognised if the reply is lost. It tells those who
+// come later which machine the grant was made on, and the end of another
+// holder's lease that it has replaced.
+func newGrantPrefix(formerEnd time.Time) string {
+	return nodename.Grant{Unique: randomHex(8), Machine: machine.ID(), FormerEnd: formerEnd}.Prefix()
+}
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
@@ -111,10 +116,12 @@ type children struct {
 func newChildren(names []string, stat *zk.Stat) children {
 	c := children{stat: stat}
 	for _, name := range names {
-		switch _, isLock := kazoo.LockSequence(name); {
+		_, isLock := kazoo.LockSequence(name)
+		_, isGrant := nodename.ParseGrant(name)
+		switch {
 		case isLock:
 			c.locks = append(c.locks, name)
-		case nodename.IsGrant(name):
+		case isGrant:
 			c.grants = append(c.grants, name)
 		case name == kazoo.RecordName:
 			c.record = true
@@ -179,7 +186,8 @@ func sequenceName(prefix string, count int64) string { return fmt.Sprintf("%s%01
 func entry(path string, n *node) leasehold.Entry {
 	e := leasehold.Entry{Path: path}
 	if n != nil {
-		e.Data, e.Token, e.Since = n.data, n.stat.Czxid, time.UnixMilli(n.stat.Ctime)
+		e.Data, e.Token = n.data, n.stat.Czxid
+		e.Since, e.Written = time.UnixMilli(n.stat.Ctime), time.UnixMilli(n.stat.Mtime)
 	}
 	return e
 }
@@ -187,7 +195,23 @@ func entry(path string, n *node) leasehold.Entry {
 func (r readState) entry(path string) leasehold.Entry {
 	e := entry(path, r.record)
 	e.Private = r
+	if g, ok := r.grant(); ok {
+		e.Machine = g.Machine
+		if g.FormerEnd.After(e.Since) {
+			e.HeldUntil = g.FormerEnd
+		}
+	}
 	return e
+}
+
+// grant returns what the name of the grant node says of the record's grant. ok
+// is false without one, as where kazoo wrote the record, whose version is 0, or
+// the grant was given up.
+func (r readState) grant() (g nodename.Grant, ok bool) {
+	if r.record == nil || r.record.stat.Version == 0 || r.below == nil || len(r.below.grants) != 1 {
+		return nodename.Grant{}, false
+	}
+	return nodename.ParseGrant(r.below.grants[0])
 }
 
 // LastStamp returns the stamp of the newest commit by this Store.

@@ -38,13 +38,14 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 		if err != nil {
 			return none, w.withdraw(ctx, sess, lock, err)
 		}
-		proposal, err := w.propose(record.node)
+		seen := readState{session: sess, record: record.node, below: &below}
+		proposal, err := w.propose(seen)
 		if err != nil && (ahead == "" || w.isSettledBy(record.node)) {
 			// Else an earlier commit of ours, whose lock node is ahead, may arrive.
 			return none, w.withdraw(ctx, sess, lock, err)
 		}
 		if ahead == "" {
-			return w.commitQueued(ctx, sess, lock, below, newTransaction(record.node, proposal))
+			return w.commitQueued(ctx, sess, lock, w.newTransaction(seen, proposal))
 		}
 		if err := w.waitBehind(ctx, sess, ahead, record.event); err != nil {
 			return none, w.withdraw(ctx, sess, lock, err)
@@ -84,12 +85,12 @@ func (w *exclusiveWrite) waitBehind(ctx context.Context, sess *session, ahead st
 }
 
 // commitQueued commits as the holder of kazoo's lock.
-func (w *exclusiveWrite) commitQueued(ctx context.Context, sess *session, lock string, below children, t transaction) (grant, error) {
+func (w *exclusiveWrite) commitQueued(ctx context.Context, sess *session, lock string, t transaction) (grant, error) {
 	t.ops = append(t.ops, &zk.Delete{Path: w.below(lock), Version: zk.AnyVersion})
 	if !w.ends {
 		t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
 	}
-	g, err := w.commit(ctx, sess, w.replace(t, below))
+	g, err := w.commit(ctx, sess, w.replace(t))
 	if err != nil {
 		// Also when the outcome is unknown: without the lock node, what was
 		// sent can't be committed any more.

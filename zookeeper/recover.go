@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
@@ -96,7 +97,7 @@ func (w *exclusiveWrite) undo(ctx context.Context, sess *session) error {
 // fence changes the count of children, which makes guarded transactions fail
 // that are still on their way.
 func (w *exclusiveWrite) fence(ctx context.Context, sess *session) error {
-	path := w.below(strings.TrimSuffix(newGrantPrefix(), "-"))
+	path := w.below(strings.TrimSuffix(newGrantPrefix(time.Time{}), "-"))
 	_, err := sess.do(ctx, zk.Multi(w.create(path, []byte{}), &zk.Delete{Path: path, Version: zk.AnyVersion}))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil

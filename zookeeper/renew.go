@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"leasehold.example/leasehold"
@@ -31,7 +32,9 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 			return leasehold.Entry{}, unknownOutcome(!errors.Is(err, leasehold.ErrLost), err)
 		}
 	}
-	return s.committed(held.Path, h.grantState, sent, received), nil
+	renewed := s.committed(held.Path, h.grantState, sent, received)
+	renewed.Token, renewed.Since = held.Token, held.Since // the record may be in another node by now: see reclaim
+	return renewed, nil
 }
 
 // timeLeft returns how long the record in held still lasted at the moment at, by
@@ -62,11 +65,7 @@ type heldGrant struct {
 // A write of unknown outcome is sent again, at the version found by then, so
 // that the times returned belong to the very commit that is there.
 func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leasehold.Instant, err error) {
-	var claim zk.Op = &zk.Check{Path: h.full + "/" + h.grantNode, Version: zk.AnyVersion}
-	if h.ends {
-		claim = &zk.Delete{Path: h.full + "/" + h.grantNode, Version: zk.AnyVersion}
-	}
-	unknown := false
+	claim, own, unknown := h.claim(h.grantNode), h.record, false
 	for {
 		sess, err := h.store.session(ctx)
 		if err != nil {
@@ -90,18 +89,23 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 		}
 		h.sentData.add(data)
 		sent = leasehold.ReadInstant()
-		ops := []zk.Op{claim, &zk.SetData{
+		ops := append(slices.Clip(claim), &zk.SetData{
 			Path: recordPath(h.full), Data: data, Version: h.record.stat.Version,
-		}}
+		})
 		r, err := sess.do(ctx, zk.Multi(ops...))
 		received = leasehold.ReadInstant()
 		switch {
 		case err == nil:
 			h.sentData.keepOnly(data)
 			h.record, h.wrote = node{data, *lastStat(r)}, sess
+			if name := grantNodeOf(r.Results); name != "" {
+				h.grantNode = name
+			}
 			return sent, received, nil
 		case errors.Is(err, zk.ErrNoNode) && !unknown:
-			return sent, received, fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
+			if claim, err = h.reclaim(ctx, sess, own); err != nil {
+				return sent, received, h.store.storeError(err, "read", h.full)
+			}
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
 		case zk.IsRejected(err):
@@ -113,6 +117,67 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 			pause(ctx)
 		}
 	}
+}
+
+// claim is what a write does with the grant node beside setting the record.
+func (h *heldGrant) claim(grantNode string) []zk.Op {
+	path := h.full + "/" + grantNode
+	if h.ends {
+		return []zk.Op{&zk.Delete{Path: path, Version: zk.AnyVersion}}
+	}
+	return []zk.Op{&zk.Check{Path: path, Version: zk.AnyVersion}}
+}
+
+// reclaim returns the claim of a grant whose node is gone because another host,
+// whose clock runs ahead, took the lease over before its end. Such a takeover
+// never stands. Either it was taken back, and then the record is ours again but
+// in the other grant's node, or it is still there, and its name gives our end.
+// reclaim returns ErrLost if it was something else. The claim makes a new grant
+// node, guarded as a grant is. own is the record as the grant had it last.
+func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node) ([]zk.Op, error) {
+	lost := fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
+	below, err := sess.children(ctx, h.full)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil, lost
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := sess.record(ctx, h.full)
+	if err != nil {
+		return nil, err
+	}
+	count, ok := below.created()
+	if !ok || n == nil || n.stat.Version == 0 || n.stat.Czxid == own.stat.Czxid {
+		return nil, lost
+	}
+	seen := readState{session: sess, record: n, below: &below}
+	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data))
+	if early := seen.entry("").HeldUntil; !takenBack && (early.IsZero() || !early.Equal(endOf(own))) {
+		return nil, lost
+	}
+	if len(below.locks) > 0 { // a client of kazoo is asking, and will be gone soon
+		pause(ctx)
+		return h.claim(h.grantNode), nil
+	}
+	prefix := newGrantPrefix(time.Time{})
+	name := sequenceName(prefix, count)
+	create := &zk.Create{Path: h.full + "/" + prefix, Data: grantData(), ACL: h.store.acl, Flags: zk.Sequence}
+	ops := append([]zk.Op{create}, h.claim(name)...)
+	for _, other := range below.grants {
+		ops = append(ops, &zk.Delete{Path: h.full + "/" + other, Version: zk.AnyVersion})
+	}
+	h.record = *n
+	return ops, nil
+}
+
+// endOf returns the end in a record, and the zero time if it can't be read.
+func endOf(n node) time.Time {
+	rec, err := kazoo.Parse(n.data)
+	if err != nil {
+		return time.Time{}
+	}
+	return rec.End
 }
 
 // reread finds out where the grant stands after a write of unknown outcome. It

@@ -9,6 +9,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/nodename"
+	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
@@ -17,12 +18,17 @@ type transaction struct {
 	leasehold.Proposal
 	prefix string // of the grant node
 	ops    []zk.Op
-	old    *node // the record that it replaces
+	old    readState // what it replaces
 	sent   leasehold.Instant
 }
 
-func newTransaction(old *node, p leasehold.Proposal) transaction {
-	return transaction{Proposal: p, prefix: newGrantPrefix(), old: old}
+func (w *exclusiveWrite) newTransaction(old readState, p leasehold.Proposal) transaction {
+	e := old.entry(w.path)
+	formerEnd := e.HeldUntil
+	if rec, err := kazoo.Parse(e.Data); err == nil && rec.Holder != w.holder && rec.End.After(formerEnd) {
+		formerEnd = rec.End
+	}
+	return transaction{Proposal: p, prefix: newGrantPrefix(formerEnd), old: old}
 }
 
 func (w *exclusiveWrite) create(path string, data []byte) *zk.Create {
@@ -40,17 +46,19 @@ func (w *exclusiveWrite) createSequential(name string, data []byte) *zk.Create {
 // replace adds to t that the older grant nodes go and that the record becomes
 // t.Data: in a new node for a new grant, else in the same. The last operation
 // sets the record.
-func (w *exclusiveWrite) replace(t transaction, below children) transaction {
-	for _, name := range below.grants {
-		t.ops = append(t.ops, &zk.Delete{Path: w.below(name), Version: zk.AnyVersion})
+func (w *exclusiveWrite) replace(t transaction) transaction {
+	if t.old.below != nil {
+		for _, name := range t.old.below.grants {
+			t.ops = append(t.ops, &zk.Delete{Path: w.below(name), Version: zk.AnyVersion})
+		}
 	}
 	record := recordPath(w.full)
 	if w.ends {
-		t.ops = append(t.ops, &zk.SetData{Path: record, Data: t.Data, Version: t.old.stat.Version})
+		t.ops = append(t.ops, &zk.SetData{Path: record, Data: t.Data, Version: t.old.record.stat.Version})
 		return t
 	}
-	if t.old != nil {
-		t.ops = append(t.ops, &zk.Delete{Path: record, Version: t.old.stat.Version})
+	if t.old.record != nil {
+		t.ops = append(t.ops, &zk.Delete{Path: record, Version: t.old.record.stat.Version})
 	}
 	// Setting it once more makes its version 1, which tells it from a record
 	// of kazoo's, and returns its Stat.
@@ -62,7 +70,7 @@ func (w *exclusiveWrite) replace(t transaction, below children) transaction {
 // of kazoo's, by creating it along with its missing parents.
 func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, error) {
 	var none grant
-	proposal, err := w.propose(nil)
+	proposal, err := w.propose(readState{})
 	if err != nil {
 		return none, fmt.Errorf("%w: %w", errNoPath, err)
 	}
@@ -79,12 +87,12 @@ func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, 
 		}
 		missing = append(missing, parent)
 	}
-	t := newTransaction(nil, proposal)
+	t := w.newTransaction(readState{}, proposal)
 	for _, path := range slices.Backward(missing) {
 		t.ops = append(t.ops, w.create(path, []byte{}))
 	}
 	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
-	g, err := w.commit(ctx, sess, w.replace(t, children{}))
+	g, err := w.commit(ctx, sess, w.replace(t))
 	if err == nil {
 		parent := up(w.full)
 		w.store.parent.Store(&parent)
@@ -125,7 +133,7 @@ func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transactio
 
 // granted returns the grant of a transaction.
 func (w *exclusiveWrite) granted(t transaction, state grantState, received leasehold.Instant) grant {
-	return grant{w.store.committed(w.path, state, t.sent, received), entry(w.path, t.old)}
+	return grant{w.store.committed(w.path, state, t.sent, received), t.old.entry(w.path)}
 }
 
 // lastStat returns the Stat of a transaction's last operation, a SetData.
@@ -134,7 +142,8 @@ func lastStat(r zk.Reply) *zk.Stat { return r.Results[len(r.Results)-1].Stat }
 // grantNodeOf returns the name of the grant node that a transaction created.
 func grantNodeOf(results []zk.Result) string {
 	for _, r := range results {
-		if name := nodeName(r.Path); nodename.IsGrant(name) {
+		name := nodeName(r.Path)
+		if _, ok := nodename.ParseGrant(name); ok {
 			return name
 		}
 	}
