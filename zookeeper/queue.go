@@ -71,6 +71,9 @@ func (u *update) waitBehind(ctx context.Context, sess *session, ahead string, re
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
+	if ctx.Err() != nil { // before the answer came; it queues all the same
+		return fmt.Errorf("%w: %w", ErrQueued, ctx.Err())
+	}
 	if err != nil {
 		return err
 	}
