@@ -216,9 +216,10 @@ func TestPurgeKeepsWhatIsNeeded(t *testing.T) {
 	}
 	before := files()
 	l.Purge()
-	// Three snapshots, each with its log, and the last log before.
-	if after := files(); before < 20 || after > 8 {
-		t.Errorf("got %d files and %d after the purge, want 20 or more and 8 or less", before, after)
+	// Three snapshots, each with its log, and the last log before. How many there
+	// were depends on how often the server found the time to write one.
+	if after := files(); before <= 8 || after > 8 {
+		t.Errorf("got %d files and %d after the purge, want more than 8 and 8 or less", before, after)
 	}
 	// When the newer snapshots can't be read, the oldest must do, with the logs.
 	snapshots, err := filepath.Glob(filepath.Join(l.Data(0), "version-2", "snapshot.*"))
