@@ -335,25 +335,6 @@ func undoData(granted kazoo.Record, replaced Entry) ([]byte, error) {
 	return granted.Released().Marshal()
 }
 
-// stampTime is for how long a measured offset is enough to refuse by. A clock
-// that is being slewed back leaves no jump to void it, and a refusal measures
-// nothing, so that without a bound it would be for ever.
-const stampTime = time.Minute
-
-// checkClock returns a *ClockSkewError if the newest commit has shown that this
-// host's clock is off: then nothing needs to be written to see it.
-func (r *request) checkClock(path string) error {
-	if r.Now != nil {
-		return nil
-	}
-	last, now := r.Store.LastStamp(), ReadInstant()
-	lo, hi, ok := last.offset(now)
-	if ok && now.Since(last.Sent) < stampTime && (hi < -r.skew || lo > r.skew) {
-		return &ClockSkewError{Path: path, Least: -hi, Most: -lo, Limit: r.skew}
-	}
-	return nil
-}
-
 // wrapUntyped adds what was attempted to errors that don't name the lease
 // themselves.
 func wrapUntyped(err error, format string, args ...any) error {
