@@ -29,6 +29,10 @@ var (
 // errNotRenewed is the ErrLost of a lease that is about to end.
 var errNotRenewed = fmt.Errorf("%w: not renewed in time", ErrLost)
 
+// errStoodStill is the ErrLost of a lease that was not confirmed in time after
+// it turned out that this host's clocks had stood still.
+var errStoodStill = fmt.Errorf("%w: this host's clocks stood still, so it may have ended", ErrLost)
+
 // errSuperseded is the ErrLost of a lease that the same holder has acquired
 // anew since.
 var errSuperseded = fmt.Errorf("%w: superseded by a later grant to the same holder", ErrLost)

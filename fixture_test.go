@@ -120,10 +120,41 @@ type faulty struct {
 	count  map[string]int
 	before func(ctx context.Context, request string) error // an error replaces the request
 	after  func(e *leasehold.Entry) error                  // of Grant and Renew
+
+	missing    leasehold.Instant
+	connection context.Context
+	disconnect context.CancelFunc
 }
 
 func newFaulty() *faulty {
-	return &faulty{Store: leasetest.NewStore(), count: map[string]int{}}
+	f := &faulty{Store: leasetest.NewStore(), count: map[string]int{}}
+	f.connection, f.disconnect = context.WithCancel(context.Background())
+	return f
+}
+
+// loseConnection ends what Connection has returned. If stoodStill, it turns out
+// that this host's clocks had stood still.
+func (f *faulty) loseConnection(stoodStill bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if stoodStill {
+		f.missing = leasehold.ReadInstant()
+	}
+	lost := f.disconnect
+	f.connection, f.disconnect = context.WithCancel(context.Background())
+	lost()
+}
+
+func (f *faulty) TimeMissing() leasehold.Instant {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.missing
+}
+
+func (f *faulty) Connection() context.Context {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.connection
 }
 
 // fail makes requests fail with what before returns; nil ends that.

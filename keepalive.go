@@ -83,56 +83,83 @@ const refusedDelay = 5 * time.Second
 // the suspend-aware clock has to be read again and again.
 const maxTimer = time.Second
 
+// confirmTime is how long a lease may be in doubt until it counts as lost. The
+// renewal that decides takes a few ms if the store answers.
+const confirmTime = time.Second
+
 // watchEnd calls end once less than Grace of the lease remains.
 func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 	check := func() time.Duration {
-		left := l.Remaining() - l.grace()
+		left := l.counted() - l.grace()
+		if known, doubtful := l.doubt(); doubtful {
+			left = min(left, confirmTime-known)
+		}
 		if left <= 0 {
 			end(l.lossError())
 			return never
 		}
 		return min(left, maxTimer)
 	}
-	return repeat(check(), check)
+	return repeat(check(), func(func()) time.Duration { return check() })
 }
 
 // never is the pause after which repeat does nothing more.
 const never = time.Duration(-1)
 
 // repeat calls f after pause, and again after each pause that f returns. stop
-// waits for a call that is under way. Between the calls there is a timer and no
+// waits for a call that is under way. What f is given, hurry, may be called at any
+// time, and makes the pause that is under way, or the next one, end at once.
+// Between the calls there is a timer and no
 // goroutine, whose stack would be most of what a held lease takes.
-func repeat(pause time.Duration, f func() (pause time.Duration)) (stop func()) {
+func repeat(pause time.Duration, f func(hurry func()) (pause time.Duration)) (stop func()) {
 	if pause == never {
 		return func() {}
 	}
 	var (
-		mu      sync.Mutex // not held during f, which may take long
-		timer   *time.Timer
-		stopped bool
-		calls   sync.WaitGroup
+		mu       sync.Mutex // not held during f, which may take long
+		timer    *time.Timer
+		over     bool // there are no more calls
+		busy     bool // f is at work
+		hurrying bool
+		calls    sync.WaitGroup
 	)
+	hurry := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		hurrying = true
+		if !over && !busy {
+			timer.Reset(0)
+		}
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	timer = time.AfterFunc(pause, func() {
 		mu.Lock()
-		if stopped {
+		if over || busy { // hurry may find that the timer has just fired
 			mu.Unlock()
 			return
 		}
+		busy, hurrying = true, false
 		calls.Add(1)
 		mu.Unlock()
 		defer calls.Done()
-		pause := f()
+		pause := f(hurry)
 		mu.Lock()
 		defer mu.Unlock()
-		if !stopped && pause != never {
+		busy = false
+		switch {
+		case over:
+		case pause == never:
+			over = true
+		case hurrying:
+			timer.Reset(0)
+		default:
 			timer.Reset(pause)
 		}
 	})
 	return func() {
 		mu.Lock()
-		stopped = true
+		over = true
 		timer.Stop()
 		mu.Unlock()
 		calls.Wait()
@@ -145,11 +172,14 @@ const minPause = 20 * time.Millisecond
 
 // lossError returns why the lease is lost, or about to be.
 func (l *Lease) lossError() error {
+	_, doubtful := l.doubt()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.over != nil:
 		return l.over
+	case doubtful:
+		return errors.Join(errStoodStill, l.lastRenewErr)
 	case l.lastRenewErr != nil:
 		return fmt.Errorf("%w: %w", errNotRenewed, l.lastRenewErr)
 	}
@@ -166,20 +196,28 @@ func (l *Lease) setLastRenewErr(why error) {
 // the log, and is the reason given, before Hold's function is ended. It leaves a
 // busy store time to answer: another request would make it busier.
 func (l *Lease) attemptTime() time.Duration {
-	usable := l.Remaining() - l.grace()
+	usable := l.counted() - l.grace()
 	return max(300*time.Millisecond, min(10*time.Second, usable/2))
 }
 
 // keepAlive renews the lease until it is stopped, and calls end when it is
-// lost. The attempts end with ctx.
+// lost. The attempts end with ctx. When the connection is lost it renews at once:
+// that may be how a machine that was paused learns of it.
 func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
-	from, due := ReadInstant(), l.renewalPause()
+	from, due, first := ReadInstant(), l.renewalPause(), true
 	wait := func(pause time.Duration) time.Duration {
 		from, due = ReadInstant(), pause
 		return min(pause, maxTimer)
 	}
-	return repeat(wait(due), func() time.Duration {
-		if left := due - from.Elapsed(); left > 0 {
+	connection := l.request.Store.Connection()
+	unhook := func() bool { return true }
+	halt := repeat(0, func(hurry func()) time.Duration {
+		lost := connection.Err() != nil
+		if lost || first {
+			connection, first = l.request.Store.Connection(), false
+			unhook = context.AfterFunc(connection, hurry)
+		}
+		if left := due - from.Elapsed(); left > 0 && !lost {
 			return min(left, maxTimer)
 		}
 		attempt, cancel := context.WithTimeout(ctx, l.attemptTime())
@@ -200,8 +238,12 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 		if errors.Is(err, ErrPermission) { // each attempt may cost the servers a session
 			pause = refusedDelay
 		}
-		return wait(min(pause, max(minPause, l.Remaining()/10)))
+		return wait(min(pause, max(minPause, l.counted()/10)))
 	})
+	return func() {
+		halt()
+		unhook()
+	}
 }
 
 // renewalPause is the time until the next renewal: a third of the time for which
@@ -226,7 +268,7 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 		return err
 	}
 	defer l.unlock()
-	if l.Remaining() <= 0 { // released meanwhile, or past its end
+	if l.counted() <= 0 { // released meanwhile, or past its end
 		return l.lossError()
 	}
 	adopted, err := l.request.grant(ctx, Entry{Path: l.path}, l.slot)

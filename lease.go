@@ -76,8 +76,34 @@ func (l *Lease) End() time.Time {
 // Remaining returns for how long the holder may still act on the lease, 0 if
 // no longer. It is the time from the store's stamp on the last grant or
 // renewal to End, counted from before that was sent, less MaxClockSkew. This
-// host's wall clock has no part in it, unless the Client has a Now.
+// host's wall clock has no part in it, unless the Client has a Now. Once the
+// store has found that this host's clocks stood still, it is 0 until a renewal
+// has confirmed the lease.
 func (l *Lease) Remaining() time.Duration {
+	if _, doubtful := l.doubt(); doubtful {
+		return 0
+	}
+	return l.counted()
+}
+
+// doubt reports whether it has turned out, since the last grant or renewal, that
+// this host's clocks had stood still, and for how long that is known.
+func (l *Lease) doubt() (known time.Duration, doubtful bool) {
+	if l.request.Now != nil {
+		return 0, false
+	}
+	missing := l.request.Store.TimeMissing()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if missing.IsZero() || l.entry.Stamp.Sent.Since(missing) > 0 {
+		return 0, false
+	}
+	return missing.Elapsed(), true
+}
+
+// counted is Remaining as this host's clocks have it, whether or not they have
+// stood still.
+func (l *Lease) counted() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over != nil {
@@ -163,7 +189,7 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 			return false, why // the record still names the holder
 		}
 		return false, l.lose(why)
-	case l.Remaining() <= 0: // still by the old end
+	case l.counted() <= 0: // still by the old end
 		late := fmt.Errorf("%w: not renewed before it ended at %s", ErrLost, formatEnd(record.End))
 		return false, l.lose(errors.Join(late, err))
 	case err != nil:

@@ -26,6 +26,16 @@ func (u untouchable) Grant(_ context.Context, known leasehold.Entry, _ func(leas
 	return known, known, u.touch("grant")
 }
 
+func (u untouchable) TimeMissing() leasehold.Instant {
+	u.t.Error("the store was asked for TimeMissing")
+	return leasehold.Instant{}
+}
+
+func (u untouchable) Connection() context.Context {
+	u.t.Error("the store was asked for Connection")
+	return u.t.Context()
+}
+
 func (u untouchable) LastStamp() leasehold.Stamp {
 	_ = u.touch("tell its last stamp")
 	return leasehold.Stamp{}

@@ -61,6 +61,16 @@ type Store interface {
 	// made, at whatever path, and the zero Stamp if there was none.
 	LastStamp() Stamp
 
+	// TimeMissing returns when it last turned out that this host's clocks may have
+	// stood still, as those of a virtual machine do while its host pauses it: the
+	// time since then counts, but what was counted before may be too little. It
+	// is the zero Instant if that never happened, or the Store can't tell.
+	TimeMissing() Instant
+
+	// Connection returns a context that ends when the connection to what keeps
+	// the leases is lost the next time; it never ends where there is none.
+	Connection() context.Context
+
 	// Close frees what the Store holds and waits, a few seconds at most, for
 	// what it still has to take back or to clean up. Grants stay.
 	Close() error

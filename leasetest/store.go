@@ -153,6 +153,12 @@ func (s *Store) LastStamp() leasehold.Stamp {
 	return s.stamp
 }
 
+// TimeMissing returns the zero Instant: no time was ever found missing.
+func (s *Store) TimeMissing() leasehold.Instant { return leasehold.Instant{} }
+
+// Connection returns a context that never ends.
+func (s *Store) Connection() context.Context { return context.Background() }
+
 // Close does nothing: the Store can be used on, by whoever else has it.
 func (s *Store) Close() error { return nil }
 

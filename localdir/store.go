@@ -224,6 +224,12 @@ func entry(path string, st state) leasehold.Entry {
 	return e
 }
 
+// TimeMissing returns the zero Instant: there is no other clock to tell.
+func (s *Store) TimeMissing() leasehold.Instant { return leasehold.Instant{} }
+
+// Connection returns a context that never ends.
+func (s *Store) Connection() context.Context { return context.Background() }
+
 // LastStamp returns the stamp of the newest commit by this Store.
 func (s *Store) LastStamp() leasehold.Stamp {
 	s.mu.Lock()

@@ -26,8 +26,10 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 		return leasehold.Entry{}, err
 	}
 	// By the time of the reply: a renewal that was sent in good time may have
-	// been committed late.
-	if timeLeft(held, received) < s.options.Lag {
+	// been committed late. And by the servers' clock, since ours may have stood
+	// still.
+	left := min(timeLeft(held, received), endOf(node{data: held.Data}).Sub(time.UnixMilli(h.record.stat.Mtime)))
+	if left < s.options.Lag {
 		if err := h.confirm(ctx); err != nil { // the record was written all the same
 			return leasehold.Entry{}, unknownOutcome(!errors.Is(err, leasehold.ErrLost), err)
 		}

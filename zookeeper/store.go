@@ -41,7 +41,8 @@ type Options struct {
 	// end checks whether a client of kazoo is taking the lease over. 0 means 10 s.
 	Lag time.Duration
 
-	// Logger gets a line for each connection made or lost, at level Debug.
+	// Logger gets a line for each connection made or lost, at level Debug, and a
+	// warning when this host's clocks seem to have stood still.
 	Logger *slog.Logger
 }
 
@@ -62,11 +63,16 @@ type Store struct {
 	current *session
 	closed  bool
 
+	connection context.Context // ends with the next loss of the connection
+	disconnect context.CancelFunc
+
 	background background.Group // what goes on after its caller's context has ended
 	stamp      atomic.Pointer[leasehold.Stamp]
-	parent     atomic.Pointer[string] // of the last lease path that was made; most are made below the same
+	missing    atomic.Pointer[leasehold.Instant] // see TimeMissing
+	parent     atomic.Pointer[string]            // of the last lease path that was made; most are made below the same
 
-	beforeCommit func() // for tests
+	beforeCommit func()               // for tests
+	clock        func() time.Duration // of sessions, for tests; nil for the usual one
 }
 
 var _ leasehold.Store = (*Store)(nil)
@@ -113,6 +119,7 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 
 func newStore(u URL, options *Options) *Store {
 	s := &Store{url: u, options: *options}
+	s.connection, s.disconnect = context.WithCancel(context.Background())
 	s.options.TLS, s.options.Auth = nil, Auth{}
 	if s.options.SessionTimeout == 0 {
 		s.options.SessionTimeout = defaultTimeout
@@ -171,9 +178,41 @@ func (s *Store) begin() (*session, error) {
 		s.current = &session{zk.Open(zk.Config{
 			Hosts: s.url.Hosts, Timeout: s.options.SessionTimeout, Logger: s.options.Logger,
 			TLS: s.credentials.tls, Auth: s.credentials.auth,
+			Clock: s.clock, OnLost: s.replaceConnection, OnTimeMissing: s.setTimeMissing,
 		})}
 	}
 	return s.current, nil
+}
+
+// Connection returns a context that ends with the next loss of the connection.
+func (s *Store) Connection() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connection
+}
+
+// replaceConnection ends what Connection has returned.
+func (s *Store) replaceConnection() {
+	s.mu.Lock()
+	lost := s.disconnect
+	s.connection, s.disconnect = context.WithCancel(context.Background())
+	s.mu.Unlock()
+	lost()
+}
+
+// TimeMissing returns when the servers last said that the session had expired
+// though too little time had passed for that by this host's clock.
+func (s *Store) TimeMissing() leasehold.Instant {
+	if missing := s.missing.Load(); missing != nil {
+		return *missing
+	}
+	return leasehold.Instant{}
+}
+
+func (s *Store) setTimeMissing() {
+	now := leasehold.ReadInstant()
+	s.missing.Store(&now)
+	s.options.Logger.Warn("the ZooKeeper session has expired too early by this host's clock, which may have stood still")
 }
 
 // retire ends a session, and with it the lock nodes that it has.

@@ -21,15 +21,18 @@ type conn struct {
 	stepTimeout time.Duration // bound on each step until readLoop
 	idleTimeout time.Duration // and since: for the server to send, and to take, something
 	report      func(error)   // gets errors, and nil for the first answer
-	release     func() bool   // to be called when the connection has ended
+	clock       func() time.Duration
+	release     func() bool // to be called when the connection has ended
 
 	// of readLoop
-	zxid     int64 // the newest transaction that an answer names
+	zxid     int64         // the newest transaction that an answer names
+	touched  time.Duration // when the newest request was sent that was answered
 	answered bool
 
 	mu       sync.Mutex
 	xid      int32
 	pending  []*Pending               // sent and not answered
+	pings    []time.Duration          // when those were sent that are not answered
 	watches  map[string]chan struct{} // by path
 	unsent   []byte                   // for writeLoop
 	writing  bool                     // writeLoop runs
@@ -50,6 +53,7 @@ func (c *conn) send(p *Pending) {
 	c.xid = (c.xid + 1) & 0x7fffffff // the server's own are negative
 	p.xid = c.xid
 	setXid(frame, p.xid)
+	p.sent = c.clock()
 	c.pending = append(c.pending, p)
 	c.write(frame)
 }
@@ -92,6 +96,7 @@ func (c *conn) ping() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
+		c.pings = append(c.pings, c.clock())
 		c.write(pingFrame)
 		c.pinger.Reset(c.idleTimeout / 2)
 	}
@@ -124,6 +129,7 @@ func (c *conn) handleFrame(frame []byte) error {
 	}
 	switch xid {
 	case xidPing:
+		c.handlePing()
 		return nil
 	case xidEvent:
 		path, err := decodeEvent(d)
@@ -136,7 +142,7 @@ func (c *conn) handleFrame(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	c.zxid = max(c.zxid, zxid)
+	c.zxid, c.touched = max(c.zxid, zxid), max(c.touched, p.sent)
 	if p.err = codeError(code); p.err == nil {
 		p.reply, p.err = decodeReply(p.request, d)
 	}
@@ -156,6 +162,16 @@ func (c *conn) handleFrame(frame []byte) error {
 		c.report(nil)
 	}
 	return err
+}
+
+// handlePing handles the answer to a ping.
+func (c *conn) handlePing() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.pings) > 0 {
+		c.touched = max(c.touched, c.pings[0])
+		c.pings = c.pings[1:]
+	}
 }
 
 // nextPending returns the request that is to be answered next, which must be

@@ -58,7 +58,7 @@ func (s *Session) dial(ctx context.Context, host, addr string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{
-		netConn: netConn, host: host, stepTimeout: s.stepTimeout(), zxid: s.zxid, report: s.report,
+		netConn: netConn, host: host, stepTimeout: s.stepTimeout(), zxid: s.zxid, report: s.report, clock: s.config.Clock,
 		watches: map[string]chan struct{}{},
 		release: context.AfterFunc(ctx, func() { netConn.Close() }),
 	}
@@ -80,6 +80,7 @@ func (s *Session) handshake(c *conn) error {
 		}
 	}
 	c.reader = bufio.NewReaderSize(c.netConn, readBuffer)
+	c.touched = s.config.Clock()
 	frame, err := c.roundTrip(s.connectRequest(), maxConnectResponse)
 	if err != nil {
 		return s.handshakeError(c, err)

@@ -1,12 +1,16 @@
 package zk
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Pending is a request that was sent and may not be answered yet.
 type Pending struct {
 	session *Session
 	request Request
 	xid     int32
+	sent    time.Duration // by the session's clock
 	done    chan struct{} // closed once there is reply or err
 	reply   Reply
 	err     error

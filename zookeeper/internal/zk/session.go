@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"leasehold.example/leasehold/internal/clock"
 )
 
 // A Config says which session is to be opened.
@@ -21,6 +23,19 @@ type Config struct {
 	TLS     func() *tls.Config // returns a new copy; nil for no TLS
 	Auth    Auth
 	Logger  *slog.Logger // gets a line for each connection, at level Debug
+
+	// Clock shows the time since some moment, suspend included; nil means
+	// clock.Shared.
+	Clock func() time.Duration
+
+	// OnLost is called after each loss of the connection. OnTimeMissing is called
+	// when the servers say that the session has expired although, by Clock, less
+	// than its timeout has passed since a server last heard from it: the clock
+	// must have stood still, as that of a virtual machine which its host pauses.
+	// (Or a server that was cut off from its leader answered us last, or somebody
+	// else has ended the session.) Neither is called once the session is over;
+	// nil does nothing.
+	OnLost, OnTimeMissing func()
 }
 
 // A Session is one ZooKeeper session. All that it reads is in one order, and no
@@ -38,7 +53,8 @@ type Session struct {
 	// of run
 	timeout  time.Duration // as the servers have agreed to
 	password []byte
-	zxid     int64 // the newest transaction that it has seen
+	zxid     int64         // the newest transaction that it has seen
+	touched  time.Duration // by Clock: when the newest request was sent that was answered
 
 	mu             sync.Mutex
 	id             int64         // 0 before there is a session
@@ -53,6 +69,9 @@ type Session struct {
 // Open begins a session. It returns at once; Wait waits for a connection. Close
 // ends the session.
 func Open(config Config) *Session {
+	if config.Clock == nil {
+		config.Clock = clock.Shared
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Session{
 		config:         config,
@@ -83,6 +102,9 @@ func (s *Session) run(ctx context.Context) {
 		}
 		c, err := s.connect(ctx, hosts[i])
 		if errors.Is(err, ErrSessionOver) {
+			if s.id != 0 && s.config.Clock()-s.touched < s.timeout {
+				s.notify(s.config.OnTimeMissing)
+			}
 			s.End()
 			return
 		}
@@ -100,10 +122,18 @@ func (s *Session) run(ctx context.Context) {
 		s.config.Logger.Debug("connected to ZooKeeper", "host", c.host)
 		s.setConn(c)
 		err = c.readLoop()
-		s.zxid = c.zxid
+		s.zxid, s.touched = c.zxid, c.touched
 		s.setConn(nil)
 		s.report(err)
+		s.notify(s.config.OnLost)
 		s.config.Logger.Debug("lost the connection to ZooKeeper", "error", err)
+	}
+}
+
+// notify calls f unless it is nil or the session is over.
+func (s *Session) notify(f func()) {
+	if f != nil && !s.IsOver() {
+		f()
 	}
 }
 
