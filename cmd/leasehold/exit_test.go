@@ -22,6 +22,7 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	held := &leasehold.HeldError{Path: "/x", Holder: "host-b", End: time.Unix(2_000_000_000, 0), Remaining: 90 * time.Second, Token: 7}
 	skew := &leasehold.ClockSkewError{Path: "/x", Least: time.Minute, Most: 61 * time.Second, Limit: time.Second}
+	within := &leasehold.ClockSkewError{Path: "/x", Least: time.Millisecond, Most: 2 * time.Millisecond, Limit: time.Second, Until: time.Unix(2_000_000_000, 0)}
 	for _, c := range []struct {
 		err        error
 		code       int
@@ -31,9 +32,11 @@ func TestExitCodes(t *testing.T) {
 		{nil, 0, true, "", ""},
 		{held, 33, true, `/x is held by "host-b" until 2033-05-18T03:33:20Z (for another 1m30s, token 7)`, ""},
 		{fmt.Errorf("%w: %w", held, context.DeadlineExceeded), 33, true, `/x is held by "host-b"`, ""},
-		{skew, 75, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "NTP"},
+		{skew, 71, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "see on this host and on the servers which clock is off"},
+		{within, 33, true, "which the store's clock has not reached", ""},
+		{fmt.Errorf("%w: %w", skew, leasehold.ErrOutcomeUnknown), 69, false, "outcome unknown", ""},
 		{fmt.Errorf("acquire: %w: %w", zookeeper.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
-		{&overlapError{path: "/x", holder: "a", pid: 12}, 75, false, "pid 12", "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a", pid: 12}, 73, false, "pid 12", "--allow-overlap"},
 		{&leasehold.ArgumentError{Name: "path", Value: "x", Want: "no"}, 64, false, `invalid path "x": no`, ""},
 		{&leasehold.RecordError{Path: "/x", Err: errors.New("empty")}, 65, false, "can't be read: empty", "look at the record"},
 		{&leasehold.RecordError{Path: "/x", Newer: true, Err: errors.New("2")}, 65, false, "newer program", "upgrade"},

@@ -30,11 +30,13 @@ that are kept on ZooKeeper (and shared with Python's kazoo) or, for one machine,
 in a local directory.
 
 Exit codes: that of COMMAND, or 128+signal, once it ran; else
-  64  usage                             75  not obtained: another has it (-E)
-  65  unreadable or newer record        77  no permission
-  69  store unreachable, or unknown     78  configuration
-      whether it did what it was asked  79  lease lost, and COMMAND stopped
-  70  internal error                    126, 127  COMMAND can't be run, or found`
+  64  usage                             73  an earlier run still runs here
+  65  unreadable or newer record        75  not obtained: another has it (-E)
+  69  store unreachable, or unknown     77  no permission
+      whether it did what it was asked  78  configuration
+  70  internal error                    79  lease lost, and COMMAND stopped
+  71  a clock is off: this host's,      126, 127  COMMAND can't be run, or found
+      or the servers'`
 
 const rootExamples = `  # on ten hosts at once: one of them runs it, the others exit with 75
   leasehold run --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
