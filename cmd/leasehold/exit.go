@@ -74,6 +74,7 @@ func explain(err error, conflict int) *failure {
 		record      *leasehold.RecordError
 		skew        *leasehold.ClockSkewError
 		held        *leasehold.HeldError
+		sameName    *leasehold.SameNameError
 		overlap     *overlapError
 		asked       *storeError
 	)
@@ -108,6 +109,8 @@ func explain(err error, conflict int) *failure {
 		f.code, f.hint = exitClock, "see on this host and on the servers which clock is off (timedatectl, chronyc tracking), and let NTP set it"
 	case errors.As(err, &held):
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
+	case errors.As(err, &sameName):
+		f.code, f.message, f.hint = exitConfig, sameName.Error(), nameHint
 	case errors.As(err, &overlap):
 		// Neither -q nor -E applies: processes that an earlier COMMAND left behind
 		// could keep this one from running for good, and nobody would know.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
@@ -156,13 +158,36 @@ func flagMessage(err error) string {
 	return fmt.Sprintf("%s is %q, %s", name, invalid.GetValue(), want)
 }
 
-// logger returns where the library logs to, nil without -v.
+// logger returns where the library logs to.
 func (p *program) logger() *slog.Logger {
 	if !p.verbose {
-		return nil
+		return slog.New(warningHandler{p})
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// A warningHandler prints those warnings of the library that end in no error and
+// that people should know all the same, also without -v: that a holder's name is
+// in use on another machine.
+type warningHandler struct{ *program }
+
+func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn
+}
+
+func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
+			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
+				e.Holder, e.Path, formatTime(e.End), e.Other, e.Machine)
+		}
+		return true
+	})
+	return nil
+}
+
+func (h warningHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h warningHandler) WithGroup(string) slog.Handler      { return h }
 
 // wantPaths refuses arguments other than least to most of the paths that what
 // names; most < 0 means any number.

@@ -137,7 +137,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	var lock *overlapLock
 	defer func() { lock.close() }()
 	if f.lease.holder.slots == 0 {
-		if lock, err = f.exclude(path, client.Holder); err != nil {
+		if lock, err = f.exclude(path); err != nil {
 			return err
 		}
 	}
@@ -152,7 +152,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	if f.lease.holder.slots > 0 { // only now it is known which slot it is
-		if lock, err = f.exclude(l.Path(), client.Holder); err != nil {
+		if lock, err = f.exclude(l.Path()); err != nil {
 			f.lease.undo(ctx, l)
 			return err
 		}
@@ -175,9 +175,7 @@ func (f *runFlags) delay(ctx context.Context) error {
 		return nil
 	}
 	d := rand.N(f.jitter)
-	if log := f.lease.store.logger(); log != nil {
-		log.Info("start delayed", "by", d, "until", time.Now().Add(d))
-	}
+	f.lease.store.logger().Info("start delayed", "by", d, "until", time.Now().Add(d))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -189,11 +187,11 @@ func (f *runFlags) delay(ctx context.Context) error {
 }
 
 // exclude makes sure that no earlier run goes on, unless that is allowed.
-func (f *runFlags) exclude(path, holder string) (*overlapLock, error) {
+func (f *runFlags) exclude(path string) (*overlapLock, error) {
 	if f.allowOverlap {
 		return nil, nil
 	}
-	return lockOverlap(f.lease.store.store.identity(), path, holder)
+	return lockOverlap(f.lease.store.store.identity(), path, f.lease.holder.name)
 }
 
 // start starts COMMAND. From then on it gets the signals.
@@ -227,9 +225,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		return nil, &failure{code: exitInternal, message: err.Error()}
 	}
 	lock.setPid(child.Pid())
-	if log := p.logger(); log != nil {
-		log.Info("COMMAND started", "pid", child.Pid())
-	}
+	p.logger().Info("COMMAND started", "pid", child.Pid())
 	return child, nil
 }
 
