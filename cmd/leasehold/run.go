@@ -35,7 +35,11 @@ LEASEHOLD_TOKEN and, with --slots, LEASEHOLD_SLOT.
 
 When COMMAND ends, processes that it left behind go on, and count as an earlier
 run if they have its files open: see --allow-overlap. Only where --release
-applies they are stopped first.`
+applies they are stopped first.
+
+On Linux an earlier run is seen by all users of the host, and by all containers
+that share its network; elsewhere by the same user. Containers that share a
+directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
 const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from the other nine
   0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
@@ -79,7 +83,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
 	flags.DurationVar(&f.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
 	flags.DurationVar(&f.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
-	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host (locks are in /run/leasehold, else /tmp/leasehold-UID; or $LEASEHOLD_RUNTIME_DIR)")
+	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host: the run of any user with the same holder and the same whole path, on whichever ensemble")
 }
 
 // pathAndCommand wants PATH -- COMMAND.
@@ -136,7 +140,8 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 
 	var lock *overlapLock
 	defer func() { lock.close() }()
-	if f.lease.holder.slots == 0 {
+	dir := f.lease.store.store.isDir()
+	if f.lease.holder.slots == 0 && !dir {
 		if lock, err = f.exclude(path); err != nil {
 			return err
 		}
@@ -147,6 +152,11 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	defer f.lease.store.closeStore(client.Store)
+	if f.lease.holder.slots == 0 && dir { // only now it is known which directory it is: there may have been none
+		if lock, err = f.exclude(path); err != nil {
+			return err
+		}
+	}
 	l, err := f.lease.obtain(ctx, client, path, start)
 	if err != nil {
 		return err
@@ -191,13 +201,14 @@ func (f *runFlags) exclude(path string) (*overlapLock, error) {
 	if f.allowOverlap {
 		return nil, nil
 	}
-	return lockOverlap(f.lease.store.store.identity(), path, f.lease.holder.name)
+	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name)
 }
 
 // start starts COMMAND. From then on it gets the signals.
 func (f *runFlags) start(executable string, command []string, l *leasehold.Lease, lock *overlapLock) (*supervise.Child, error) {
 	p := f.lease.store.program
-	if err := lock.inherit(); err != nil {
+	locks, err := lock.inherit()
+	if err != nil {
 		return nil, err
 	}
 	child, err := p.signals.Start(supervise.Command{
@@ -208,6 +219,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		Stdout: p.stdout,
 		Stderr: p.stderr,
 
+		Keep:      locks,
 		Remaining: l.Remaining,
 		KillAfter: f.killAfter,
 		Warn:      func(format string, args ...any) { p.say("warning: "+format, args...) },

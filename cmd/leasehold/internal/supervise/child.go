@@ -19,6 +19,10 @@ type Command struct {
 	// closed on exec, under the same numbers.
 	Stdin, Stdout, Stderr *os.File
 
+	// Keep are those of these descriptors that the watchdog keeps open, too, until
+	// it ends.
+	Keep []int
+
 	// Remaining returns the time left until the deadline, which may move. The
 	// command and all that it started end before that.
 	Remaining func() time.Duration

@@ -22,6 +22,7 @@ type instruction struct {
 	Start     *startInstruction `json:",omitempty"` // the command to start
 	Adopt     int               `json:",omitempty"` // the pid of a command that runs already
 	Parent    int               `json:",omitempty"` // with Adopt: the supervisor's pid
+	Keep      []int             `json:",omitempty"` // the descriptors that the watchdog does not close
 	KillAfter time.Duration     `json:",omitempty"`
 	Deadline  *deadline         `json:",omitempty"` // again whenever it has moved
 	Stopping  bool              `json:",omitempty"` // the supervisor stops the command itself, and has sent SIGTERM

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -93,7 +94,7 @@ func Watch(args []string) int {
 			return watchdogFailed
 		}
 	}
-	closeInherited()
+	closeInherited(first.Keep)
 	code := w.run()
 	childless() // reaps the command, which would stay a zombie below an init that reaps nothing
 	return code
@@ -191,9 +192,8 @@ func (w *watchdog) start(s *startInstruction) error {
 }
 
 // closeInherited closes what only the command needs: whoever reads from a pipe
-// waits until all that have it open have ended, and locks on files that the
-// command inherits last as long as the command.
-func closeInherited() {
+// waits until all that have it open have ended.
+func closeInherited(keep []int) {
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
 			_ = duplicate(int(null.Fd()), fd)
@@ -204,6 +204,10 @@ func closeInherited() {
 	for _, entry := range open {
 		fd, err := strconv.Atoi(entry.Name())
 		if err != nil || fd < 3 {
+			continue
+		}
+		if slices.Contains(keep, fd) { // nothing that is started from here on gets it
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 			continue
 		}
 		// All that this process has opened itself is closed on exec.
