@@ -120,8 +120,13 @@ func TestLockedNames(t *testing.T) {
 	type lease struct{ url, path string }
 	same := [][]lease{
 		{
-			{"zk://a,b:2181/x", "/p"}, {"zk://B:2181,a:2181/x/", "/p"}, {"zk://b,a,a/x?guard=off", "/p"},
-			{"zk://a,b,c/x", "/p"}, {"zk://10.0.0.1/x", "/p"}, {"zks://a/x", "/p"}, {"zk://a", "/x/p"},
+			{"zk://a,b:2181/x", "/p"},
+			{"zk://B:2181,a:2181/x/", "/p"},
+			{"zk://b,a,a/x?guard=off", "/p"},
+			{"zk://a,b,c/x", "/p"},
+			{"zk://10.0.0.1/x", "/p"},
+			{"zks://a/x", "/p"},
+			{"zk://a", "/x/p"},
 		},
 		{{"zk://a", "/p"}, {"zk://a:2181/", "/p"}, {"zk://a:2182", "/p"}},
 		{{"zk://a/x", "/q"}},
