@@ -49,6 +49,13 @@ func (e *overlapError) Error() string {
 	}
 }
 
+func countProcesses(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return fmt.Sprintf("%d processes", n)
+}
+
 // pidList names the first few of pids.
 func pidList(pids []int) string {
 	const most = 3

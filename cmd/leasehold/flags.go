@@ -303,6 +303,27 @@ func (m releaseMode) applies(code int) bool {
 	}
 }
 
+// A leftBehindMode says what to do with processes that COMMAND has left behind.
+type leftBehindMode string
+
+const (
+	leftGoOn leftBehindMode = "go-on"
+	leftWait leftBehindMode = "wait"
+	leftStop leftBehindMode = "stop"
+)
+
+func (m *leftBehindMode) String() string { return string(*m) }
+func (m *leftBehindMode) Type() string   { return "mode" }
+
+func (m *leftBehindMode) Set(s string) error {
+	switch mode := leftBehindMode(s); mode {
+	case leftGoOn, leftWait, leftStop:
+		*m = mode
+		return nil
+	}
+	return fmt.Errorf("want go-on, wait or stop")
+}
+
 // A tokenNumber is a fencing token.
 type tokenNumber int64
 
