@@ -31,7 +31,8 @@ reaches work that was handed to another service, as by at, docker or systemd-run
 
 COMMAND gets stdin, a process group of its own, the signals that leasehold gets,
 and in its environment LEASEHOLD_PATH, LEASEHOLD_HOLDER, LEASEHOLD_END,
-LEASEHOLD_TOKEN and, with --slots, LEASEHOLD_SLOT.
+LEASEHOLD_TOKEN and, with --slots, LEASEHOLD_SLOT. A systemd unit needs
+KillMode=mixed, or COMMAND gets SIGTERM twice: from systemd, and from leasehold.
 
 When COMMAND ends, processes that it left behind go on, which is said in a line
 unless --left-behind is given, and count as an earlier run if they have its files

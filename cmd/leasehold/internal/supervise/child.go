@@ -43,6 +43,7 @@ type Child struct {
 	watchdogs     *watchdogs
 	stopDeadlines func()
 
+	twice     twice
 	stopped   chan unix.Signal // the command was stopped, by that signal
 	continued chan struct{}    // this process got SIGCONT
 	forRest   chan unix.Signal // signals after the command's end
@@ -100,6 +101,8 @@ func (c *Child) handleReport(r report) {
 		c.noteStopped(r.Stopped)
 	case r.Late:
 		c.markLate()
+	case r.Signal != 0:
+		c.noteSignal(r.Signal, true)
 	case r.Ended:
 		c.setEnded(unix.WaitStatus(r.Status))
 	}
@@ -132,6 +135,7 @@ func (c *Child) ExitCode() int {
 
 // Signal forwards a signal that this process got.
 func (c *Child) Signal(sig unix.Signal) {
+	c.noteSignal(sig, false)
 	switch {
 	case c.hasEnded(): // the pid may be another's by now
 		select {

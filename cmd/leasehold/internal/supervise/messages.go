@@ -46,6 +46,7 @@ type report struct {
 	Late    bool          `json:",omitempty"` // the watchdog stops the command, or does not start it, since the deadline is near
 	Ended   bool          `json:",omitempty"` // the command has ended, with this Status
 	Status  uint32        `json:",omitempty"`
+	Signal  unix.Signal   `json:",omitempty"` // the watchdog got it
 }
 
 // failureReport is the report of a command that could not be started.

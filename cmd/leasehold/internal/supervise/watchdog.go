@@ -55,7 +55,7 @@ const (
 // returns the exit code.
 func Watch(args []string) int {
 	nameSelf(WatchdogName)
-	surviveSignals()
+	signals := surviveSignals()
 	if len(args) != 2 {
 		return watchdogFailed
 	}
@@ -81,6 +81,7 @@ func Watch(args []string) int {
 		killAfter:    first.KillAfter,
 		remaining:    first.Deadline.countdown(),
 	}
+	go w.reportSignals(signals)
 	adoptOrphans()
 	switch {
 	case first.Start == nil:
@@ -104,13 +105,20 @@ func Watch(args []string) int {
 // ending the watchdog: the supervisor gets it too, and forwards it. The signals
 // are caught, not ignored, so that the command has their defaults, but for those
 // that it is to ignore.
-func surviveSignals() {
-	caught := make(chan os.Signal, 1)
+func surviveSignals() <-chan os.Signal {
+	caught := make(chan os.Signal, 16)
 	catch(caught, append(interrupting, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)...)
-	go func() {
-		for range caught {
+	return caught
+}
+
+// reportSignals reports those signals that somebody has sent to all processes of
+// a service, or to the watchdog alone: only the supervisor can tell which.
+func (w *watchdog) reportSignals(signals <-chan os.Signal) {
+	for sig := range signals {
+		if sig, ok := sig.(unix.Signal); ok && slices.Contains(interrupting, os.Signal(sig)) {
+			w.reports.send(report{Signal: sig})
 		}
-	}()
+	}
 }
 
 func receiveInstructions(r io.Reader) <-chan instruction {
