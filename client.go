@@ -320,7 +320,7 @@ func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
 	if r.Holder == "" {
 		return err
 	}
-	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "holder", rec.Holder, "machine", here, "other", old.Machine)
+	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "reason", err)
 	return nil
 }
 
