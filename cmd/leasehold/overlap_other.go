@@ -4,10 +4,12 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,4 +49,11 @@ func whoLocked(file *os.File) *overlapError {
 		return &overlapError{left: []int{}}
 	}
 	return &overlapError{pid: pid}
+}
+
+// notedPid returns the pid that notePid wrote, 0 if none.
+func notedPid(file *os.File) int {
+	text, _ := io.ReadAll(io.LimitReader(file, 32))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
 }

@@ -3,11 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,13 +57,6 @@ func notePid(file *os.File, pid int) {
 	// A fixed length, so that no reader sees a part of another pid. A socket
 	// refuses it.
 	_, _ = file.WriteAt(fmt.Appendf(nil, "%-11d\n", pid), 0)
-}
-
-// notedPid returns the pid that notePid wrote, 0 if none.
-func notedPid(file *os.File) int {
-	text, _ := io.ReadAll(io.LimitReader(file, 32))
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-	return pid
 }
 
 // checkRuntimeDir makes dir if it is missing. Only this user may write to it:
