@@ -172,6 +172,22 @@ func TestHolderWhoHasLost(t *testing.T) {
 	}
 }
 
+// The same holder's later grant was released: the record is what a release of the
+// earlier one would have made of it.
+func TestReleaseAfterALaterOneWasReleased(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	path := freshPath(t)
+	s := open(t, server.Addr())
+	first, second := acquire(t, s, "host-a", path), acquire(t, s, "host-a", path)
+	if err := second.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Release(t.Context()); !errors.Is(err, leasehold.ErrLost) {
+		t.Errorf("got %v, want ErrLost", err)
+	}
+}
+
 // acquireFor makes a grant without a Client, which would look at the clock.
 func acquireFor(t *testing.T, s *zookeeper.Store, holder, path string, d time.Duration) leasehold.Entry {
 	t.Helper()

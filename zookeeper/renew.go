@@ -105,7 +105,7 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 			}
 			return sent, received, nil
 		case errors.Is(err, zk.ErrNoNode) && !unknown:
-			if claim, err = h.reclaim(ctx, sess, own); err != nil {
+			if claim, err = h.reclaim(ctx, sess, own, data); err != nil {
 				return sent, received, h.store.storeError(err, "read", h.full)
 			}
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
@@ -137,8 +137,10 @@ func (h *heldGrant) claim(grantNode string) []zk.Op {
 // never stands. Either it was taken back, and then the record is ours again but
 // in the other grant's node, or it is still there, and its name gives our end.
 // reclaim returns ErrLost if it was something else. The claim makes a new grant
-// node, guarded as a grant is. own is the record as the grant had it last.
-func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node) ([]zk.Op, error) {
+// node, guarded as a grant is. own is the record as the grant had it last, and
+// data what was not written: that it is there is the work of another of the same
+// holder, as a release is.
+func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data []byte) ([]zk.Op, error) {
 	lost := fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
 	below, err := sess.children(ctx, h.full)
 	if errors.Is(err, zk.ErrNoNode) {
@@ -156,7 +158,7 @@ func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node) ([]zk.
 		return nil, lost
 	}
 	seen := readState{session: sess, record: n, below: &below}
-	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data))
+	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data) && !bytes.Equal(n.data, data))
 	if early := seen.entry("").HeldUntil; !takenBack && (early.IsZero() || !early.Equal(endOf(own))) {
 		return nil, lost
 	}
