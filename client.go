@@ -304,8 +304,11 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
 	}
-	undo, err := undoData(next, old)
-	return Proposal{Data: data, Undo: undo}, err
+	p := Proposal{Data: data}
+	if p.Undo, err = undoData(next, old); err == nil && r.Now == nil {
+		p.FormerEnd, err = formerEnd(old, r.name)
+	}
+	return p, err
 }
 
 // checkMachine returns a *SameNameError if this holder has the lease on another

@@ -113,6 +113,12 @@ type Entry struct {
 type Proposal struct {
 	Data []byte // the new record
 	Undo []byte // what to write over Data if nobody is left to use the grant
+
+	// FormerEnd is the end of another holder's lease that the grant replaces, and
+	// zero if there is none, or if leases do not go by the Store's clock. If the
+	// Store's clock has not reached it at the commit, Entry.HeldUntil is FormerEnd
+	// from then on.
+	FormerEnd time.Time
 }
 
 // A Stamp ties the Store's clock to this host's: the Store committed a write

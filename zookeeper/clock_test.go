@@ -128,13 +128,13 @@ func testHostAheadByLittle(t *testing.T, server *shifted) {
 	if now := time.Now(); now.Before(end.Add(2900 * time.Millisecond)) {
 		t.Errorf("acquired at %s, want not before the ensemble's clock shows %s", now, end)
 	}
-	// The record's end is a minute away by this host's clock, so 63 s by the
-	// ensemble's, less up to one for the cut-off and six for the skew.
+	// The record's end is a minute away by this host's clock, which is ahead and
+	// so decides, less up to one second for the cut-off and six for the skew.
 	wantRemaining := func() {
 		t.Helper()
-		least := 56*time.Second - time.Since(end.Add(3*time.Second)) // acquired then or later
-		if got := lease.Remaining(); got > 57*time.Second || got < min(least, 54*time.Second) {
-			t.Errorf("got %s remaining, want %s to 57 s", got, min(least, 54*time.Second))
+		least := 53*time.Second - time.Since(end.Add(3*time.Second)) // acquired then or later
+		if got := lease.Remaining(); got > 54*time.Second || got < min(least, 51*time.Second) {
+			t.Errorf("got %s remaining, want %s to 54 s", got, min(least, 51*time.Second))
 		}
 	}
 	wantRemaining()

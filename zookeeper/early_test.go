@@ -9,6 +9,7 @@ import (
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/kazootest"
 	"leasehold.example/leasehold/internal/zktest"
+	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper"
 )
 
@@ -17,8 +18,12 @@ import (
 func takeEarly(t *testing.T, s *zookeeper.Store, path, holder string) (granted, replaced leasehold.Entry) {
 	t.Helper()
 	granted, replaced, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
+		former := old.HeldUntil
+		if rec, err := kazoo.Parse(old.Data); err == nil && rec.Holder != holder {
+			former = rec.End
+		}
 		data := []byte(recordOf(t, holder, time.Now().Add(time.Hour)))
-		return leasehold.Proposal{Data: data, Undo: old.Data}, nil
+		return leasehold.Proposal{Data: data, Undo: old.Data, FormerEnd: former}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

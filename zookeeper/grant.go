@@ -173,7 +173,7 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	if err != nil {
 		return none, err
 	}
-	t := w.newTransaction(seen, proposal)
+	t := newTransaction(seen, proposal)
 	guard := w.below(sequenceName(t.prefix, count))
 	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()), &zk.Check{Path: guard, Version: 0})
 	if w.ends {

@@ -45,7 +45,7 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 			return none, w.withdraw(ctx, sess, lock, err)
 		}
 		if ahead == "" {
-			return w.commitQueued(ctx, sess, lock, w.newTransaction(seen, proposal))
+			return w.commitQueued(ctx, sess, lock, newTransaction(seen, proposal))
 		}
 		if err := w.waitBehind(ctx, sess, ahead, record.event); err != nil {
 			return none, w.withdraw(ctx, sess, lock, err)

@@ -10,7 +10,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/nodename"
-	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
@@ -23,13 +22,8 @@ type transaction struct {
 	sent   leasehold.Instant
 }
 
-func (w *exclusiveWrite) newTransaction(old readState, p leasehold.Proposal) transaction {
-	e := old.entry(w.path)
-	formerEnd := e.HeldUntil
-	if rec, err := kazoo.Parse(e.Data); err == nil && rec.Holder != w.holder && rec.End.After(formerEnd) {
-		formerEnd = rec.End
-	}
-	return transaction{Proposal: p, prefix: newGrantPrefix(formerEnd), old: old}
+func newTransaction(old readState, p leasehold.Proposal) transaction {
+	return transaction{Proposal: p, prefix: newGrantPrefix(p.FormerEnd), old: old}
 }
 
 func (w *exclusiveWrite) create(path string, data []byte) *zk.Create {
@@ -88,7 +82,7 @@ func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, 
 		}
 		missing = append(missing, parent)
 	}
-	t := w.newTransaction(readState{}, proposal)
+	t := newTransaction(readState{}, proposal)
 	for _, path := range slices.Backward(missing) {
 		t.ops = append(t.ops, w.create(path, []byte{}))
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,13 +55,23 @@ func (p *Proxy) Addr() string { return p.addr }
 func (p *Proxy) Cut() {
 	p.set(func() {
 		if p.listener != nil {
-			p.listener.Close()
+			stopListening(p.listener)
 			p.listener = nil
 		}
 		for l := range p.links {
 			l.close()
 		}
 	})
+}
+
+// stopListening closes a listener. It also ends the copy of it that a child
+// process of ours has between fork and exec, in whose way nobody could listen on
+// the same port.
+func stopListening(l net.Listener) {
+	if raw, err := l.(*net.TCPListener).SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+	}
+	l.Close()
 }
 
 // Restore accepts connections again after Cut.
