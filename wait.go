@@ -127,12 +127,18 @@ func (r *request) firstEnd(seen []sighting) time.Time {
 	var first time.Time
 	for _, s := range seen {
 		rec, err := s.record()
-		switch {
-		case err != nil: // nothing to wait for
-		case rec == nil || rec.Holder == r.name:
-			return time.Time{}
-		case first.IsZero() || rec.End.Before(first):
-			first = rec.End
+		if err != nil { // nothing to wait for
+			continue
+		}
+		end := s.HeldUntil
+		if rec != nil && rec.Holder != r.name && rec.End.After(end) {
+			end = rec.End
+		}
+		if end.IsZero() {
+			return end
+		}
+		if first.IsZero() || end.Before(first) {
+			first = end
 		}
 	}
 	return first

@@ -36,7 +36,7 @@ func takeEarly(t *testing.T, s *zookeeper.Store, path, holder string) (granted, 
 // took counts for nobody until the former one has ended.
 func TestEarlyTakeoverThatNobodyUndid(t *testing.T) {
 	t.Parallel()
-	server := zktest.Shared(t)
+	server := zktest.Start(t)
 	path := freshPath(t)
 	a, b := open(t, server.Addr()), open(t, server.Addr())
 	l, err := client(a, "host-a").TryAcquire(t.Context(), path, 4*time.Second)
@@ -51,9 +51,13 @@ func TestEarlyTakeoverThatNobodyUndid(t *testing.T) {
 			t.Fatalf("before the former end: got %v, want that it is held until %s", err, l.End())
 		}
 	}
+	before := server.Counters(t).Packets
 	got, err := client(b, "host-b").Acquire(t.Context(), path, time.Minute)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := server.Counters(t).Packets - before; got > 40 { // pings included
+		t.Errorf("got %d requests while it waited for the former end, want few", got)
 	}
 	defer got.Release(t.Context())
 	if early := time.Until(l.End()); early > 50*time.Millisecond { // both clocks are this machine's
