@@ -4,6 +4,7 @@ package localdir_test
 
 import (
 	"errors"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -63,14 +64,14 @@ func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
 	reader := openIn(t, dir)
 	grant(t, reader, "/jobs/a", "first")
 	var seen leasehold.Entry
-	writer, err := localdir.OpenHooked(dir, 0, func(at localdir.Step) {
-		if at != localdir.StepCounted {
-			return
+	writer, err := localdir.OpenHooked(dir, 0, func(op, name string, call func() error) error {
+		if op == "rename" && filepath.Base(name) == "lease_holder" && seen.Data == nil {
+			var err error
+			if seen, err = reader.Read(t.Context(), "/jobs/a"); err != nil || string(seen.Data) != "first" || seen.Token != 2 {
+				t.Errorf("Read: got data %q, token %d and error %v, want %q, 2", seen.Data, seen.Token, err, "first")
+			}
 		}
-		var err error
-		if seen, err = reader.Read(t.Context(), "/jobs/a"); err != nil || string(seen.Data) != "first" || seen.Token != 2 {
-			t.Errorf("Read: got data %q, token %d and error %v, want %q, 2", seen.Data, seen.Token, err, "first")
-		}
+		return call()
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +91,12 @@ func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
 func TestStampIsNarrow(t *testing.T) {
 	t.Parallel()
 	const slow = 200 * time.Millisecond
-	s, err := localdir.OpenHooked(t.TempDir(), 0, func(localdir.Step) { time.Sleep(slow) })
+	s, err := localdir.OpenHooked(t.TempDir(), 0, func(op, _ string, call func() error) error {
+		if op == "fsync" {
+			time.Sleep(slow)
+		}
+		return call()
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
