@@ -89,5 +89,5 @@ func (s *Store) Close() error {
 		late = fmt.Errorf("lease directory %q: something is still under way after %s", s.dir, closeTime)
 	}
 	s.giveUp()
-	return errors.Join(late, s.root.Close())
+	return errors.Join(late, s.root.close())
 }

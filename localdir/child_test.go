@@ -23,7 +23,7 @@ import (
 const childEnv = "LEASEHOLD_LOCALDIR_TEST_CHILD"
 
 // TestMain lets the test binary be run again as another process on a store: it
-// answers one line of JSON on standard output to each on standard input.
+// answers each line of JSON on standard input with one on standard output.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
 		os.Exit(m.Run())
@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	serve()
 }
 
-// An order is what a child is told to do.
-type order struct {
+// A request tells a child what to do.
+type request struct {
 	Op     string
 	Dir    string
 	Mode   fs.FileMode
@@ -40,12 +40,13 @@ type order struct {
 	Holder string
 	Data   string
 	Others bool   // grant: refuse where the record is not the holder's own
-	DieAt  string // open: be killed after this step of a grant
+	DieAt  int    // grant, renew, release: be killed at this call that changes a file, if not 0
+	NoSync bool   // open: make no fsync
 	Limit  uint64 // open: let no file become bigger
 }
 
-// An answer says what came of it.
-type answer struct {
+// A response says what came of it.
+type response struct {
 	Token      int64
 	Data       string
 	Err        string
@@ -60,22 +61,25 @@ func serve() {
 	syscall.Umask(0o077) // which must not matter
 	var s *localdir.Store
 	var held leasehold.Entry
+	var k killer
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
-		var o order
+		var o request
 		if err := in.Decode(&o); err != nil {
 			os.Exit(0) // standard input was closed
 		}
 		var e leasehold.Entry
 		var err error
 		ctx := context.Background()
+		k.left = o.DieAt
 		switch o.Op {
 		case "open":
 			if o.Limit > 0 {
 				err = limitFileSize(o.Limit)
 			}
 			if err == nil {
-				s, err = localdir.OpenHooked(o.Dir, o.Mode, func(at localdir.Step) { dieAt(o.DieAt, at) })
+				s, err = localdir.OpenHooked(o.Dir, o.Mode, k.call)
+				k.noSync = o.NoSync
 			}
 		case "grant":
 			if e, _, err = s.Grant(ctx, leasehold.Entry{Path: o.Path}, o.decide); err == nil {
@@ -85,20 +89,22 @@ func serve() {
 			for {
 				e, _, err := s.Grant(ctx, leasehold.Entry{Path: o.Path}, o.decide)
 				if err != nil {
-					_ = out.Encode(answer{Err: err.Error()})
+					_ = out.Encode(response{Err: err.Error()})
 					os.Exit(1)
 				}
-				_ = out.Encode(answer{Token: e.Token})
+				_ = out.Encode(response{Token: e.Token})
 			}
 		case "hold the lock": // until killed
 			_, _, err = s.Grant(ctx, leasehold.Entry{Path: o.Path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
 				// The first call is without the lock.
 				if o.Others = !o.Others; !o.Others {
-					_ = out.Encode(answer{})
+					_ = out.Encode(response{})
 					waitToBeKilled()
 				}
 				return leasehold.Proposal{}, nil
 			})
+		case "lock all": // that can be opened, until killed
+			e.Token, err = lockAll(o.Dir)
 		case "renew":
 			e, err = s.Renew(ctx, held, []byte(o.Data))
 		case "release":
@@ -106,9 +112,9 @@ func serve() {
 		case "read":
 			e, err = s.Read(ctx, o.Path)
 		default:
-			err = fmt.Errorf("no such order: %q", o.Op)
+			err = fmt.Errorf("no such request: %q", o.Op)
 		}
-		a := answer{Token: e.Token, Data: string(e.Data)}
+		a := response{Token: e.Token, Data: string(e.Data)}
 		if err != nil {
 			a.Err, a.Lost, a.Permission = err.Error(), errors.Is(err, leasehold.ErrLost), errors.Is(err, leasehold.ErrPermission)
 		}
@@ -118,18 +124,53 @@ func serve() {
 	}
 }
 
-func (o order) decide(old leasehold.Entry) (leasehold.Proposal, error) {
+func (o request) decide(old leasehold.Entry) (leasehold.Proposal, error) {
 	if o.Others && old.Data != nil && string(old.Data) != o.Data {
 		return leasehold.Proposal{}, errOthers
 	}
 	return leasehold.Proposal{Data: []byte(o.Data), Undo: []byte("undone")}, nil
 }
 
-func dieAt(where, at localdir.Step) {
-	if where == at {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		waitToBeKilled()
+// lockAll locks what it can open for reading in dir, and returns how much that
+// was.
+func lockAll(dir string) (locks int64, err error) {
+	err = filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		fd, openErr := syscall.Open(name, syscall.O_RDONLY, 0)
+		if openErr != nil {
+			return err
+		}
+		locks++
+		return errors.Join(err, syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB))
+	})
+	return locks, err
+}
+
+// A killer kills this process before one of the calls that change files.
+type killer struct {
+	left   int // calls until then; 0 for never
+	noSync bool
+}
+
+func (k *killer) call(op, name string, call func() error) error {
+	if changes(op) {
+		if k.left--; k.left == 0 {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			waitToBeKilled()
+		}
 	}
+	if k.noSync {
+		return unsynced(op, name, call)
+	}
+	return call()
+}
+
+// changes reports whether a call of that name changes a file or folder.
+func changes(op string) bool {
+	switch op {
+	case "create", "write", "chmod", "fsync", "rename", "link", "mkdir", "remove":
+		return true
+	}
+	return false
 }
 
 // waitToBeKilled is no select {}, which the runtime would call a deadlock.
@@ -178,7 +219,7 @@ func startChild(t *testing.T, path string, credential *syscall.Credential) *chil
 	return c
 }
 
-// kill is kill -9. Answers that the child has written may still be read before.
+// kill is kill -9. Responses that the child has written may still be read before.
 func (c *child) kill() {
 	if c.cmd.ProcessState == nil {
 		_ = c.cmd.Process.Kill()
@@ -186,7 +227,7 @@ func (c *child) kill() {
 	}
 }
 
-func (c *child) send(o order) {
+func (c *child) send(o request) {
 	c.t.Helper()
 	if err := c.in.Encode(o); err != nil {
 		c.t.Fatalf("send %q to another process: %v", o.Op, err)
@@ -194,30 +235,30 @@ func (c *child) send(o order) {
 }
 
 // receive returns false when the child is dead.
-func (c *child) receive() (a answer, alive bool) {
+func (c *child) receive() (a response, alive bool) {
 	c.t.Helper()
 	if !c.out.Scan() {
-		return answer{}, false
+		return response{}, false
 	}
 	if err := json.Unmarshal(c.out.Bytes(), &a); err != nil {
-		return answer{}, false // killed while writing
+		return response{}, false // killed while writing
 	}
 	return a, true
 }
 
-// ask sends an order and returns the answer to it.
-func (c *child) ask(o order) answer {
+// ask sends a request and returns the response.
+func (c *child) ask(o request) response {
 	c.t.Helper()
 	c.send(o)
 	a, alive := c.receive()
 	if !alive {
-		c.t.Fatalf("%q: another process is dead, want its answer", o.Op)
+		c.t.Fatalf("%q: another process is dead, want its response", o.Op)
 	}
 	return a
 }
 
 // must is ask where no error will do.
-func (c *child) must(o order) answer {
+func (c *child) must(o request) response {
 	c.t.Helper()
 	a := c.ask(o)
 	if a.Err != "" {

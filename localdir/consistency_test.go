@@ -4,6 +4,7 @@ package localdir_test
 
 import (
 	"errors"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -63,14 +64,14 @@ func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
 	reader := openIn(t, dir)
 	grant(t, reader, "/jobs/a", "first")
 	var seen leasehold.Entry
-	writer, err := localdir.OpenHooked(dir, 0, func(at localdir.Step) {
-		if at != localdir.StepCounted {
-			return
+	writer, err := localdir.OpenHooked(dir, 0, func(op, name string, call func() error) error {
+		if op == "rename" && filepath.Base(name) == "lease_holder" && seen.Data == nil {
+			var err error
+			if seen, err = reader.Read(t.Context(), "/jobs/a"); err != nil || string(seen.Data) != "first" || seen.Token != 2 {
+				t.Errorf("Read: got data %q, token %d and error %v, want %q, 2", seen.Data, seen.Token, err, "first")
+			}
 		}
-		var err error
-		if seen, err = reader.Read(t.Context(), "/jobs/a"); err != nil || string(seen.Data) != "first" || seen.Token != 2 {
-			t.Errorf("Read: got data %q, token %d and error %v, want %q, 2", seen.Data, seen.Token, err, "first")
-		}
+		return call()
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,20 +86,31 @@ func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
 	}
 }
 
-// The stamp on a commit is exact: it does not contain the steps before it or
-// after.
+// The stamp on a commit is exact: it does not contain the calls before the rename
+// of the record, or after it.
 func TestStampIsNarrow(t *testing.T) {
 	t.Parallel()
-	reached := map[localdir.Step]time.Time{}
-	s, err := localdir.OpenHooked(t.TempDir(), 0, func(s localdir.Step) { reached[s] = time.Now() })
+	var before, after time.Time
+	renamed := false
+	s, err := localdir.OpenHooked(t.TempDir(), 0, func(op, name string, call func() error) error {
+		if renamed && after.IsZero() {
+			after = time.Now()
+		}
+		err := call()
+		if op == "rename" && filepath.Base(name) == "lease_holder" {
+			renamed = true
+		} else if !renamed {
+			before = time.Now()
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	stamp := grant(t, s, "/jobs/a", "data").Stamp
-	before, after := reached[localdir.StepCounted].Round(0), reached[localdir.StepRenamed].Round(0)
-	if sent, received := stamp.Sent.Wall(), stamp.Received.Wall(); sent.Before(before) || received.After(after) {
-		t.Errorf("Grant: got a stamp from %s to %s, want it between the steps at %s and %s", sent, received, before, after)
+	if sent, received := stamp.Sent.Wall(), stamp.Received.Wall(); sent.Before(before.Round(0)) || received.After(after.Round(0)) {
+		t.Errorf("Grant: got a stamp from %s to %s, want it between the calls at %s and %s", sent, received, before, after)
 	}
 	if lo, hi := stamp.At.Sub(stamp.Sent.Wall()), stamp.Received.Wall().Sub(stamp.At); lo < -stamp.Resolution || hi < 0 {
 		t.Errorf("Grant: got a stamp at %s after it was sent and %s before it was received, want neither negative", lo, hi)

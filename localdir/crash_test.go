@@ -60,8 +60,8 @@ func TestKilledAtRandom(t *testing.T) {
 			newest = grant(t, s, path, data).Token
 		}
 		c := startChild(t, "", nil)
-		c.must(order{Op: "open", Dir: dir})
-		c.send(order{Op: "grants", Path: path, Holder: "host", Data: data})
+		c.must(request{Op: "open", Dir: dir})
+		c.send(request{Op: "grants", Path: path, Holder: "host", Data: data})
 		if round%2 == 0 { // let it be in the middle of its loop
 			a, _ := c.receive()
 			newest = wantMore(t, newest, a)
@@ -98,89 +98,12 @@ func TestKilledAtRandom(t *testing.T) {
 	t.Logf("%d of %d kills came after a token was counted and before it was reported", killedInGrant, rounds)
 }
 
-func wantMore(t *testing.T, newest int64, a answer) int64 {
+func wantMore(t *testing.T, newest int64, a response) int64 {
 	t.Helper()
 	if a.Err != "" || a.Token <= newest {
 		t.Fatalf("Grant by a process about to be killed: got token %d and error %q, want more than %d", a.Token, a.Err, newest)
 	}
 	return a.Token
-}
-
-func TestKilledAtEachStep(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		at    localdir.Step
-		data  string // afterwards
-		token int64  // beside it
-	}{
-		{localdir.StepLocked, "old", 1},
-		{localdir.StepPrepared, "old", 1},
-		{localdir.StepCounted, "old", 2}, // the one case in which the old grant can't be renewed
-		{localdir.StepRenamed, "new", 2},
-		{localdir.StepDone, "new", 2},
-	}
-	for _, test := range tests {
-		t.Run(test.at, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			s := openIn(t, dir)
-			old := grant(t, s, "/jobs/a", "old")
-			c := startChild(t, "", nil)
-			c.must(order{Op: "open", Dir: dir, DieAt: test.at})
-			c.send(order{Op: "grant", Path: "/jobs/a", Holder: "host-b", Data: "new"})
-			if a, alive := c.receive(); alive {
-				t.Fatalf("grant: got %+v, want the process dead before it answers", a)
-			}
-
-			e, err := s.Read(t.Context(), "/jobs/a")
-			if err != nil || string(e.Data) != test.data || e.Token != test.token {
-				t.Fatalf("Read: got data %q, token %d and error %v, want %q, %d", e.Data, e.Token, err, test.data, test.token)
-			}
-			_, err = s.Renew(t.Context(), old, []byte("old, renewed"))
-			if renewed := err == nil; renewed != (test.token == old.Token) {
-				t.Fatalf("Renew of the old grant: got error %v, want one only where the token is another", err)
-			}
-			if e, err = s.Read(t.Context(), "/jobs/a"); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Release(t.Context(), e, []byte("released by a reader")); err != nil {
-				t.Fatalf("Release of what was read: got error %v, want nil", err)
-			}
-			if next := grant(t, s, "/jobs/a", "next"); next.Token != test.token+1 {
-				t.Fatalf("Grant: got token %d, want %d", next.Token, test.token+1)
-			}
-			wantNoDebris(t, dir)
-		})
-	}
-}
-
-func TestKilledAtFirstGrant(t *testing.T) {
-	t.Parallel()
-	for _, at := range []localdir.Step{localdir.StepPrepared, localdir.StepCounted} {
-		t.Run(at, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			s := openIn(t, dir)
-			c := startChild(t, "", nil)
-			c.must(order{Op: "open", Dir: dir, DieAt: at})
-			c.send(order{Op: "grant", Path: "/jobs/a", Holder: "host-b", Data: "new"})
-			c.receive()
-			if e, err := s.Read(t.Context(), "/jobs/a"); err != nil || e.Data != nil || e.Token != 0 {
-				t.Fatalf("Read: got data %q, token %d and error %v, want nothing", e.Data, e.Token, err)
-			}
-			if paths, err := s.List(t.Context(), "/"); err != nil || len(paths) != 0 {
-				t.Fatalf("List: got %q and error %v, want none", paths, err)
-			}
-			want := int64(1)
-			if at == localdir.StepCounted {
-				want = 2 // nobody got the 1, but it was counted
-			}
-			if e := grant(t, s, "/jobs/a", "next"); e.Token != want {
-				t.Fatalf("Grant: got token %d, want %d", e.Token, want)
-			}
-			wantNoDebris(t, dir)
-		})
-	}
 }
 
 // What a killed writer can have left, all of it at once.

@@ -6,6 +6,7 @@
 //
 //	lease_holder   the record, as kazoo would write it; read it with cat
 //	.token         the last fencing token given out, and when: {"token":7,"since":"…"}
+//	.lock          what writers lock; empty
 //
 // and the folders of the leases below it. Names consist of a-z, 0-9, "_", "-"
 // and, not in front, "."; every other byte of a component is written as % and
@@ -15,18 +16,20 @@
 //
 // # What is promised
 //
-// Whoever writes holds flock(2) on the lease's folder, which is never renamed
-// or removed once it is there. The folder itself serves as the lock file: it
-// needs no making, so there is no moment when it is missing or has the wrong
-// mode. Files are replaced by rename, after fsync, and readers see the old one
-// or the new one, without a lock.
+// Whoever writes holds flock(2) on the lock file of the lease's folder, which is
+// never renamed or removed once it is there. Only those who may write can open
+// that file, so readers can't keep others out. Files are replaced by rename,
+// after fsync, and readers see the old one or the new one, without a lock.
 //
-// The token is counted, and on the disk, before a record with it appears.
-// Tokens grow for good, whatever is killed at whatever moment. A process that
-// is killed between the two leaves the old record with the new token, which
-// costs no more than this: whoever had been granted the old record finds that
-// its next renewal fails with ErrLost. A token file that is damaged, or missing
-// beside a record, is an error that names the file; counting never starts anew.
+// The token is counted, and on the disk with all folders above it, before a
+// record with it appears. Tokens grow for good, whatever is killed and whichever
+// system call fails, at whatever moment, and nothing has to be repaired by hand
+// afterwards. A process that is killed between the two leaves the old record
+// with the new token: whoever had been granted the old record finds that its
+// next renewal fails with ErrLost. If a write fails and its record may be there,
+// the error is ErrOutcomeUnknown; other errors mean that it is not. A token file
+// that is damaged, or missing beside a record, is an error that names the file;
+// counting never starts anew. The token after 2^63-1 is refused.
 //
 // # What is not
 //
@@ -40,9 +43,11 @@
 // like /tmp. Symbolic links that lead to the directory are followed, unless
 // they are another user's in such a folder; in the directory none is.
 //
-// Network file systems are refused where they can be told: on Linux and macOS;
-// but not those that come through FUSE, such as sshfs. A directory that is
-// removed or replaced has to be opened anew.
+// Network file systems are refused where they can be told: on Linux and macOS.
+// So is FUSE, where sshfs and local file systems look the same. A directory that
+// is removed or replaced has to be opened anew. Do not remove a lock file, nor
+// keep a store where old files are removed, like /tmp: while a process writes,
+// another would not see its lock.
 //
 // It works on Linux, macOS and the BSDs.
 package localdir

@@ -5,28 +5,16 @@ import (
 	"os"
 )
 
-type Step = string
-
-const (
-	StepLocked   Step = Step(stepLocked)
-	StepPrepared Step = Step(stepPrepared)
-	StepCounted  Step = Step(stepCounted)
-	StepRenamed  Step = Step(stepRenamed)
-	StepDone     Step = Step(stepDone)
-)
-
-// OpenHooked is Open with reached called after each step of a grant.
-func OpenHooked(dir string, mode fs.FileMode, reached func(Step)) (*Store, error) {
-	return open(dir, Options{Mode: mode}, hooks{fileSystem: fileSystem, reached: func(s step) { reached(Step(s)) }})
+// OpenHooked is Open with call in place of what makes the system calls. It is
+// given the name of each, and the full path of its file.
+func OpenHooked(dir string, mode fs.FileMode, call func(op, name string, call func() error) error) (*Store, error) {
+	return open(dir, Options{Mode: mode}, hooks{fileSystem, call})
 }
 
 // OpenOn is Open on a directory that seems to be on the file system that
 // statfs reports as magic.
 func OpenOn(dir string, magic uint32) (*Store, error) {
-	return open(dir, Options{}, hooks{
-		fileSystem: func(*os.File) (string, error) { return networkFileSystem(magic), nil },
-		reached:    func(step) {},
-	})
+	return open(dir, Options{}, hooks{func(*os.File) (string, error) { return networkFileSystem(magic), nil }, callDirectly})
 }
 
 var (

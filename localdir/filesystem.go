@@ -1,8 +1,8 @@
 package localdir
 
 // networkFileSystem names the network or cluster file system that statfs(2) on
-// Linux reports as magic, and returns "" for any other. Their numbers stand in
-// linux/magic.h and in the file systems' own sources.
+// Linux reports as magic, and returns "" for any other. The numbers are from
+// linux/magic.h and the file systems' own sources.
 func networkFileSystem(magic uint32) string {
 	switch magic {
 	case 0x6969:
@@ -31,6 +31,8 @@ func networkFileSystem(magic uint32) string {
 		return "GFS2"
 	case 0x7461636f:
 		return "OCFS2"
+	case 0x65735546: // sshfs, GlusterFS and others; local ones can't be told from them
+		return "FUSE, which may be one"
 	}
 	return ""
 }

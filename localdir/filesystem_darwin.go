@@ -2,6 +2,7 @@ package localdir
 
 import (
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,15 @@ func fileSystem(f *os.File) (string, error) {
 	if err := conn.Control(func(fd uintptr) { statErr = unix.Fstatfs(int(fd), &st) }); err != nil {
 		return "", err
 	}
-	if statErr != nil || st.Flags&unix.MNT_LOCAL != 0 {
+	if statErr != nil {
 		return "", statErr
 	}
-	return unix.ByteSliceToString(st.Fstypename[:]), nil
+	name := unix.ByteSliceToString(st.Fstypename[:])
+	if strings.Contains(name, "fuse") { // which may call itself local
+		return "FUSE, which may be one", nil
+	}
+	if st.Flags&unix.MNT_LOCAL != 0 {
+		return "", nil
+	}
+	return name, nil
 }

@@ -19,4 +19,5 @@ func platform() error {
 func tryFlock(*os.File) (bool, error) { return false, platform() }
 func unflock(*os.File) error          { return platform() }
 func cannotSync(error) bool           { return false }
+func links(fs.FileInfo) int           { return 1 }
 func trusted(fs.FileInfo) bool        { return false }

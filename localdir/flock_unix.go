@@ -48,6 +48,15 @@ func flock(f *os.File, how int) error {
 	return errors.Join(err, lockErr)
 }
 
+// links returns how many names a file has.
+func links(info fs.FileInfo) int {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return int(st.Nlink)
+}
+
 // cannotSync tells the error of a file system that has no fsync for folders.
 func cannotSync(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,16 +13,19 @@ import (
 	"leasehold.example/leasehold/kazoo"
 )
 
-// Names in a lease's folder; no escaped component begins with a dot. Those that
-// end in ".new" are what a writer works on before it renames them. It holds the
-// lock, so there is one of each at most, and the next writer clears them away
-// if it was killed.
+// Names in a lease's folder; no escaped component begins with a dot. A writer
+// makes those that end in ".new", and then renames them. It holds the lock, so
+// there is one of each at most, and the next writer removes them if it was
+// killed.
 const (
 	recordName = kazoo.RecordName
 	tokenName  = ".token"
+	lockName   = ".lock"
 	newRecord  = ".lease_holder.new"
 	newToken   = ".token.new"
 	newFolder  = ".folder.new"
+
+	newLockPrefix, newSuffix = ".lock.", ".new" // and random digits between them
 )
 
 const (
@@ -42,36 +44,30 @@ func (s *Store) read(ctx context.Context, path, name string) (state, error) {
 	if err := s.usable(); err != nil {
 		return state{}, err
 	}
-	folder, err := s.openFolder(path, name)
+	d, err := s.openFolder(path, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state{}, nil
 	}
 	if err != nil {
 		return state{}, err
 	}
-	defer folder.Close()
-	return s.readFolder(ctx, path, folder)
+	defer d.close()
+	return s.readFolder(ctx, path, d)
 }
 
-func (s *Store) readFolder(ctx context.Context, path string, folder *os.Root) (state, error) {
+func (s *Store) readFolder(ctx context.Context, path string, d *folder) (state, error) {
 	for ctx.Err() == nil {
-		before, err := readFile(folder, tokenName, maxToken)
-		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
-			return state{}, &leasehold.RecordError{Path: path, Err: err}
-		}
+		before, err := readFile(d, tokenName, maxToken)
 		if err != nil {
-			return state{}, withPermission(err)
+			return state{}, recordError(path, err)
 		}
-		data, err := readFile(folder, recordName, maxRecord)
-		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
-			return state{}, &leasehold.RecordError{Path: path, Err: err}
-		}
+		data, err := readFile(d, recordName, maxRecord)
 		if err != nil {
-			return state{}, withPermission(err)
+			return state{}, recordError(path, err)
 		}
-		after, err := readFile(folder, tokenName, maxToken)
+		after, err := readFile(d, tokenName, maxToken)
 		if err != nil {
-			return state{}, withPermission(err)
+			return state{}, recordError(path, err)
 		}
 		if !bytes.Equal(before, after) {
 			continue // a grant came in between
@@ -80,11 +76,11 @@ func (s *Store) readFolder(ctx context.Context, path string, folder *os.Root) (s
 		if before != nil {
 			if st.tokenFile, err = parseTokenFile(before); err != nil {
 				return state{}, &leasehold.RecordError{Path: path, Err: fmt.Errorf("token file %q is damaged: %w; write {\"token\":N,\"since\":\"2026-01-02T15:04:05Z\"} into it, N greater than any fencing token given out here",
-					filepath.Join(folder.Name(), tokenName), err)}
+					d.path(tokenName), err)}
 			}
 		} else if data != nil {
 			return state{}, &leasehold.RecordError{Path: path, Err: fmt.Errorf("token file %q is missing, beside a record; write {\"token\":N,\"since\":\"2026-01-02T15:04:05Z\"} into it, N greater than any fencing token given out here, or remove the record if there was none",
-				filepath.Join(folder.Name(), tokenName))}
+				d.path(tokenName))}
 		}
 		return st, nil
 	}
@@ -96,116 +92,160 @@ type unfitError struct{ file, why string }
 
 func (e *unfitError) Error() string { return fmt.Sprintf("%q %s", e.file, e.why) }
 
+// recordError makes a [*leasehold.RecordError] of an [*unfitError], and does to
+// others what withPermission does.
+func recordError(path string, err error) error {
+	if record := (*leasehold.RecordError)(nil); errors.As(err, &record) {
+		return err
+	}
+	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+		return &leasehold.RecordError{Path: path, Err: err}
+	}
+	return withPermission(err)
+}
+
 // readFile returns what is in a file, nil if there is none, and an
 // [*unfitError] if that isn't a regular file of at most limit bytes.
-func readFile(folder *os.Root, name string, limit int64) ([]byte, error) {
-	if fi, err := folder.Lstat(name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-		return nil, &unfitError{filepath.Join(folder.Name(), name), isLink} // os.Root would follow it
-	}
-	f, err := folder.OpenFile(name, os.O_RDONLY|openSafely, 0)
+func readFile(d *folder, name string, limit int64) ([]byte, error) {
+	f, err := openRegular(d, name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, &unfitError{f.Name(), "is not a regular file"}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	defer f.close()
+	data, err := f.read(limit + 1)
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, &unfitError{f.Name(), fmt.Sprintf("has more than %d bytes", limit)}
+		return nil, &unfitError{f.path, fmt.Sprintf("has more than %d bytes", limit)}
 	}
 	return data, nil
 }
 
+// openRegular opens a file that is there. It returns an [*unfitError] if that
+// isn't a regular file.
+func openRegular(d *folder, name string, flags int) (*file, error) {
+	if there, err := d.lstat(name); err != nil {
+		return nil, err
+	} else if there.Mode()&fs.ModeSymlink != 0 {
+		return nil, &unfitError{d.path(name), isLink} // os.Root would follow it
+	} else if !there.Mode().IsRegular() {
+		return nil, &unfitError{d.path(name), "is not a regular file"}
+	}
+	f, err := d.openFile(name, flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := f.stat()
+	if err == nil && !opened.Mode().IsRegular() { // it was replaced in between
+		err = &unfitError{f.path, "is not a regular file"}
+	}
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // ensureFolder opens the folder called name, which is that of path, and makes
 // what is missing of it.
-func (s *Store) ensureFolder(ctx context.Context, path, name string) (*os.Root, error) {
-	return s.descend(path, name, func(parent *os.Root, component string) error {
+func (s *Store) ensureFolder(ctx context.Context, path, name string) (*folder, error) {
+	return s.descend(path, name, func(parent *folder, component string) error {
 		return s.makeFolder(ctx, parent, component)
 	})
 }
 
 // makeFolder makes a folder with the right mode from the first moment on, so
-// that no other user meets one that they can't use.
-func (s *Store) makeFolder(ctx context.Context, parent *os.Root, name string) error {
+// that no other user meets one that they can't use. It does not sync parent:
+// the first grant does that, also for a folder whose maker was killed.
+func (s *Store) makeFolder(ctx context.Context, parent *folder, name string) error {
 	lock, err := s.flock(ctx, parent)
 	if err != nil {
 		return err
 	}
 	defer lock.unlock()
-	if _, err := parent.Lstat(name); err == nil {
+	if _, err := parent.lstat(name); err == nil {
 		return nil // another was faster
 	}
-	if err := remove(parent, newFolder); err != nil {
+	if err := parent.remove(newFolder); err != nil {
 		return err
 	}
-	if err := parent.Mkdir(newFolder, 0o700); err != nil {
-		return err
+	if err := parent.mkdir(newFolder, 0o700); err != nil {
+		return errors.Join(err, parent.remove(newFolder))
 	}
-	if err := parent.Chmod(newFolder, s.folderMode); err != nil {
-		return errors.Join(err, remove(parent, newFolder))
+	if err := parent.chmod(newFolder, s.folderMode); err != nil {
+		return errors.Join(err, parent.remove(newFolder))
 	}
-	if err := parent.Rename(newFolder, name); err != nil {
-		return errors.Join(err, remove(parent, newFolder))
+	if err := parent.rename(newFolder, name); err != nil {
+		return errors.Join(err, parent.remove(newFolder))
 	}
-	return syncFolder(parent)
+	return nil
 }
 
-// prepare writes a new file called name, to be renamed later, down to the disk.
-func (s *Store) prepare(folder *os.Root, name string, data []byte) (err error) {
-	if err := remove(folder, name); err != nil {
+// syncAbove makes the folder called name, and all that it is in, survive a
+// power failure.
+func (s *Store) syncAbove(name string) error {
+	for name != "." {
+		name = filepath.Dir(name)
+		d, err := s.root.openFolder(name)
+		if err != nil {
+			return err
+		}
+		err = d.sync()
+		d.close()
+		if err != nil {
+			return err
+		}
+	}
+	return s.syncParent()
+}
+
+// syncParent makes the store's directory survive a power failure.
+func (s *Store) syncParent() error {
+	dir, err := filepath.EvalSymlinks(s.dir)
+	if err != nil {
 		return err
 	}
-	f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openSafely, s.fileMode)
+	root, err := os.OpenRoot(filepath.Dir(dir))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // then this user has not made the directory
+	}
 	if err != nil {
+		return err
+	}
+	parent := &folder{root, s.hooks.call}
+	defer parent.close()
+	return parent.sync()
+}
+
+// prepare writes a new file called name, to be renamed later, and syncs it.
+func (s *Store) prepare(d *folder, name string, data []byte) (err error) {
+	if err := d.remove(name); err != nil {
 		return err
 	}
 	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
-			err = errors.Join(err, remove(folder, name))
+		if err != nil {
+			err = errors.Join(err, d.remove(name))
 		}
 	}()
-	if err := f.Chmod(s.fileMode); err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// clearDebris removes what a killed writer may have left.
-func clearDebris(folder *os.Root) error {
-	return errors.Join(remove(folder, newRecord), remove(folder, newToken), remove(folder, newFolder))
-}
-
-// remove removes a file, or an empty folder, if it is there.
-func remove(folder *os.Root, name string) error {
-	if err := folder.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// syncFolder makes renames in folder survive a power failure.
-func syncFolder(folder *os.Root) error {
-	f, err := folder.Open(".")
+	f, err := d.openFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.fileMode)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !cannotSync(err) {
+	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.chmod(s.fileMode); err != nil {
 		return err
 	}
-	return nil
+	if err := f.write(data); err != nil {
+		return err
+	}
+	return f.sync()
+}
+
+// clearDebris removes what a killed writer may have left.
+func clearDebris(d *folder) error {
+	return errors.Join(d.remove(newRecord), d.remove(newToken), d.remove(newFolder))
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -17,68 +18,37 @@ const (
 	lastPause  = 25 * time.Millisecond
 )
 
-// A lock is a flock on a folder.
-type lock struct{ folder *os.File }
-
-// flock waits for the lock on a folder, until ctx ends.
-func (s *Store) flock(ctx context.Context, folder *os.Root) (*lock, error) {
-	f, err := folder.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	pause := firstPause
-	for {
-		locked, err := tryFlock(f)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())
-		}
-		if locked {
-			return &lock{f}, nil
-		}
-		select {
-		case <-time.After(rand.N(pause) + pause/2):
-			pause = min(2*pause, lastPause)
-		case <-ctx.Done():
-			return nil, errors.Join(s.interrupted(ctx, errLocked), f.Close())
-		}
-	}
-}
-
-func (l *lock) unlock() {
-	_ = unflock(l.folder)
-	_ = l.folder.Close()
-}
-
 // A lockedFolder is the folder of a lease that nobody else can write to.
 type lockedFolder struct {
-	*os.Root
-	lock  *lock
-	state state // when it was locked
+	*folder
+	name  string // relative to the store's directory
+	lock  *file
+	state state // of its files
 }
 
 func (l *lockedFolder) unlock() {
 	l.lock.unlock()
-	_ = l.Close()
+	_ = l.close()
 }
 
 // lock locks the folder called name, which is that of path, and reads it. If
 // create is false and there is no folder it returns nil.
 func (s *Store) lock(ctx context.Context, path, name string, create bool) (*lockedFolder, error) {
-	for {
+	for ctx.Err() == nil {
 		l, err := s.lockOnce(ctx, path, name, create)
 		if errors.Is(err, errReplaced) {
 			continue
 		}
 		if l == nil || err != nil {
-			return nil, err
+			return nil, recordError(path, err)
 		}
-		s.hooks.reached(stepLocked)
-		if l.state, err = s.readFolder(ctx, path, l.Root); err != nil {
+		if l.state, err = s.readFolder(ctx, path, l.folder); err != nil {
 			l.unlock()
 			return nil, err
 		}
 		return l, nil
 	}
+	return nil, s.interrupted(ctx, errLocked)
 }
 
 var errReplaced = errors.New("folder was replaced")
@@ -89,39 +59,136 @@ func (s *Store) lockOnce(ctx context.Context, path, name string, create bool) (*
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	var folder *os.Root
+	var d *folder
 	var err error
 	if create {
-		folder, err = s.ensureFolder(ctx, path, name)
-	} else if folder, err = s.openFolder(path, name); errors.Is(err, fs.ErrNotExist) {
+		d, err = s.ensureFolder(ctx, path, name)
+	} else if d, err = s.openFolder(path, name); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	held, err := s.flock(ctx, folder)
-	if err != nil {
-		return nil, errors.Join(withPermission(err), folder.Close())
+	if err := s.checkFileSystem(d); err != nil { // another may be mounted below the directory
+		return nil, errors.Join(err, d.close())
 	}
-	l := &lockedFolder{Root: folder, lock: held}
-	if err := s.inspect(held.folder, name); err != nil {
+	lock, err := s.flock(ctx, d)
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	l := &lockedFolder{folder: d, name: name, lock: lock}
+	if err := s.checkPlace(l); err != nil {
 		l.unlock()
 		return nil, err
 	}
 	return l, nil
 }
 
-func (s *Store) inspect(f *os.File, name string) error {
-	ours, err := f.Stat()
+// checkPlace returns errReplaced if l is not in its place any more.
+func (s *Store) checkPlace(l *lockedFolder) error {
+	ours, err := l.lstat(".")
 	if err != nil {
-		return withPermission(err)
+		return err
 	}
-	there, err := s.root.Stat(name)
+	there, err := s.root.lstat(l.name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
 		return errReplaced
 	}
+	return err
+}
+
+// flock waits for the lock on d, until ctx ends. It returns errReplaced if the
+// lock file was removed by hand meanwhile.
+func (s *Store) flock(ctx context.Context, d *folder) (*file, error) {
+	f, err := s.openLock(d)
 	if err != nil {
-		return withPermission(err)
+		return nil, err
 	}
-	return s.checkFileSystem(f) // another may be mounted below the directory
+	pause := firstPause
+	for {
+		locked, err := f.tryLock()
+		if err != nil {
+			f.unlock()
+			return nil, fmt.Errorf("lock %q: %w", f.path, err)
+		}
+		if locked {
+			break
+		}
+		select {
+		case <-time.After(rand.N(pause) + pause/2):
+			pause = min(2*pause, lastPause)
+		case <-ctx.Done():
+			return nil, errors.Join(s.interrupted(ctx, errLocked), f.close())
+		}
+	}
+	if err := checkLock(d, f); err != nil {
+		f.unlock()
+		return nil, err
+	}
+	return f, nil
+}
+
+// checkLock returns errReplaced if f is not d's lock file any more. If it was
+// just made, it removes what its maker has left.
+func checkLock(d *folder, f *file) error {
+	ours, err := f.stat()
+	if err != nil {
+		return err
+	}
+	there, err := d.lstat(lockName)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
+		return errReplaced
+	}
+	if err != nil || links(ours) == 1 {
+		return err
+	}
+	names, err := d.names()
+	for _, name := range names {
+		if strings.HasPrefix(name, newLockPrefix) && strings.HasSuffix(name, newSuffix) {
+			err = errors.Join(err, d.remove(name))
+		}
+	}
+	return err
+}
+
+// openLock opens d's lock file, and makes it if it is missing.
+func (s *Store) openLock(d *folder) (*file, error) {
+	for {
+		f, err := openRegular(d, lockName, os.O_RDWR)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		if err := s.makeLock(d); errors.Is(err, fs.ErrNotExist) {
+			return nil, errReplaced
+		} else if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// makeLock makes d's lock file with the right mode from the first moment on: a
+// link to a file that is complete. No lock is held yet, so that file has a name
+// of its own. Whoever locks the file first removes that name, since it may be
+// another process that does, after this one was killed.
+func (s *Store) makeLock(d *folder) (err error) {
+	name := fmt.Sprintf("%s%016x%s", newLockPrefix, rand.Uint64(), newSuffix)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.remove(name))
+		}
+	}()
+	f, err := d.openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	// Whoever can open the file can lock it: those who may only read must not.
+	writers := s.fileMode & 0o222
+	if err := errors.Join(f.chmod(writers|writers<<1), f.close()); err != nil {
+		return err
+	}
+	err = d.link(name, lockName)
+	if errors.Is(err, fs.ErrExist) {
+		return d.remove(name) // another was faster
+	}
+	return err
 }

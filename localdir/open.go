@@ -28,7 +28,7 @@ type Options struct {
 // A Store keeps leases in a directory.
 type Store struct {
 	dir        string
-	root       *os.Root
+	root       *folder
 	fileMode   fs.FileMode
 	folderMode fs.FileMode
 	hooks      hooks
@@ -49,19 +49,8 @@ var _ leasehold.Store = (*Store)(nil)
 // hooks are for tests.
 type hooks struct {
 	fileSystem func(*os.File) (string, error)
-	reached    func(step) // called after each step of a grant
+	call       caller
 }
-
-// A step of a grant, in the order in which they happen.
-type step string
-
-const (
-	stepLocked   step = "locked"
-	stepPrepared step = "prepared" // the new files stand beside the old ones
-	stepCounted  step = "counted"  // the new token is on the disk
-	stepRenamed  step = "renamed"  // the new record is in place
-	stepDone     step = "done"
-)
 
 // Open opens the store in dir, an absolute path to a directory on a local
 // disk; it is made if it is missing, but not what is above it. nil for options
@@ -78,7 +67,7 @@ func Open(dir string, options *Options) (*Store, error) {
 	if options == nil {
 		options = &Options{}
 	}
-	return open(dir, *options, hooks{fileSystem: fileSystem, reached: func(step) {}})
+	return open(dir, *options, hooks{fileSystem, callDirectly})
 }
 
 func open(dir string, options Options, h hooks) (*Store, error) {
@@ -103,8 +92,8 @@ func open(dir string, options Options, h hooks) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, fileMode: fileMode, folderMode: folderMode, hooks: h}
-	if err := s.checkDirectory(); err != nil {
+	s := &Store{dir: dir, root: &folder{root, h.call}, fileMode: fileMode, folderMode: folderMode, hooks: h}
+	if err := s.checkFileSystem(s.root); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	s.closing = make(chan struct{})
@@ -114,7 +103,7 @@ func open(dir string, options Options, h hooks) (*Store, error) {
 
 // openDirectory opens dir, and makes it with that mode if it is missing.
 func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
-	err := os.Mkdir(dir, 0o700)
+	err := os.Mkdir(dir, mode.Perm())
 	switch {
 	case err == nil:
 		if err := os.Chmod(dir, mode); err != nil {
@@ -146,24 +135,20 @@ func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
 	return root, nil
 }
 
-func (s *Store) checkDirectory() error {
-	f, err := s.root.Open(".")
-	if err != nil {
-		return fmt.Errorf("open the lease directory %q: %w", s.dir, withPermission(err))
-	}
-	defer f.Close()
-	return s.checkFileSystem(f)
-}
-
 // checkFileSystem refuses file systems that several machines can share: flock
 // would hold only one of them, or none.
-func (s *Store) checkFileSystem(f *os.File) error {
-	name, err := s.hooks.fileSystem(f)
+func (s *Store) checkFileSystem(d *folder) error {
+	f, err := d.openFile(".", os.O_RDONLY, 0)
 	if err != nil {
-		return fmt.Errorf("find out the file system of %q: %w", f.Name(), err)
+		return fmt.Errorf("open folder %q: %w", d.path("."), withPermission(err))
+	}
+	defer f.close()
+	name, err := s.hooks.fileSystem(f.File)
+	if err != nil {
+		return fmt.Errorf("find out the file system of %q: %w", f.path, err)
 	}
 	if name != "" {
-		return badDirectory(filepath.Clean(f.Name()), fmt.Sprintf("is on a network file system (%s), want a local disk; for several machines use ZooKeeper", name))
+		return badDirectory(f.path, fmt.Sprintf("is on a network file system (%s), want a local disk; for several machines use ZooKeeper", name))
 	}
 	return nil
 }

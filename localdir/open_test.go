@@ -61,7 +61,7 @@ func TestOpenRefusesNetworkFileSystems(t *testing.T) {
 	t.Parallel()
 	for magic, name := range map[uint32]string{
 		0x6969: "NFS", 0x517b: "SMB", 0xff534d42: "CIFS", 0xfe534d42: "SMB 2", 0x01021997: "9p", 0x5346414f: "AFS",
-		0x6b414653: "AFS", 0x73757245: "Coda", 0x564c: "NCP", 0x00c36400: "Ceph", 0x0bd00bd0: "Lustre", 0x47504653: "GPFS", 0x01161970: "GFS2", 0x7461636f: "OCFS2",
+		0x6b414653: "AFS", 0x73757245: "Coda", 0x564c: "NCP", 0x00c36400: "Ceph", 0x0bd00bd0: "Lustre", 0x47504653: "GPFS", 0x01161970: "GFS2", 0x7461636f: "OCFS2", 0x65735546: "FUSE, which may be one",
 	} {
 		if got := localdir.NetworkFileSystem(magic); got != name {
 			t.Errorf("file system %#x: got %q, want %q", magic, got, name)
@@ -217,30 +217,30 @@ func TestTwoUsersShare(t *testing.T) {
 			credential.Groups = []uint32{nogroup}
 		}
 		users[i] = startChild(t, binary, credential)
-		users[i].must(order{Op: "open", Dir: dir, Mode: 0o660})
+		users[i].must(request{Op: "open", Dir: dir, Mode: 0o660})
 	}
 	a, b := users[0], users[1]
-	a.must(order{Op: "grant", Path: "/jobs/a", Holder: "a", Data: "a", Others: true})
-	if got := b.ask(order{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b", Others: true}); got.Err != errOthers.Error() {
+	a.must(request{Op: "grant", Path: "/jobs/a", Holder: "a", Data: "a", Others: true})
+	if got := b.ask(request{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b", Others: true}); got.Err != errOthers.Error() {
 		t.Fatalf("grant of what another user has: got error %q, want a denial", got.Err)
 	}
-	if got := b.must(order{Op: "read", Path: "/jobs/a"}); got.Data != "a" || got.Token != 1 {
+	if got := b.must(request{Op: "read", Path: "/jobs/a"}); got.Data != "a" || got.Token != 1 {
 		t.Fatalf("read by another user: got data %q, token %d, want %q, 1", got.Data, got.Token, "a")
 	}
-	a.must(order{Op: "renew", Data: "a, renewed"})
-	if got := b.must(order{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b"}); got.Token != 2 {
+	a.must(request{Op: "renew", Data: "a, renewed"})
+	if got := b.must(request{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b"}); got.Token != 2 {
 		t.Fatalf("grant by another user: got token %d, want 2", got.Token)
 	}
-	if got := a.ask(order{Op: "renew", Data: "stale"}); !got.Lost {
+	if got := a.ask(request{Op: "renew", Data: "stale"}); !got.Lost {
 		t.Fatalf("renew after another user's grant: got error %q, want ErrLost", got.Err)
 	}
-	b.must(order{Op: "renew", Data: "b, renewed"})
-	b.must(order{Op: "release", Data: "released"})
-	if got := a.must(order{Op: "grant", Path: "/jobs/a", Holder: "a", Data: "a again"}); got.Token != 3 {
+	b.must(request{Op: "renew", Data: "b, renewed"})
+	b.must(request{Op: "release", Data: "released"})
+	if got := a.must(request{Op: "grant", Path: "/jobs/a", Holder: "a", Data: "a again"}); got.Token != 3 {
 		t.Fatalf("grant after another user's release: got token %d, want 3", got.Token)
 	}
-	b.must(order{Op: "grant", Path: "/jobs/a/below/another's", Holder: "b", Data: "b"})
-	a.must(order{Op: "grant", Path: "/jobs/a/below", Holder: "a", Data: "a"})
+	b.must(request{Op: "grant", Path: "/jobs/a/below/another's", Holder: "b", Data: "b"})
+	a.must(request{Op: "grant", Path: "/jobs/a/below", Holder: "a", Data: "a"})
 
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -292,23 +292,23 @@ func TestPermission(t *testing.T) {
 		}
 	}
 	c := startChild(t, binary, otherUser(t, nobody, nogroup))
-	wantPermission := func(o order, name string) {
+	wantPermission := func(o request, name string) {
 		t.Helper()
 		if a := c.ask(o); !a.Permission || !strings.Contains(a.Err, name) {
 			t.Errorf("%s: got error %q, want ErrPermission and the name %q", o.Op, a.Err, name)
 		}
 	}
-	wantPermission(order{Op: "open", Dir: closed}, closed)
+	wantPermission(request{Op: "open", Dir: closed}, closed)
 	if os.Geteuid() == 0 {
-		wantPermission(order{Op: "open", Dir: filepath.Join(parent, "new")}, filepath.Join(parent, "new"))
+		wantPermission(request{Op: "open", Dir: filepath.Join(parent, "new")}, filepath.Join(parent, "new"))
 	}
-	c.must(order{Op: "open", Dir: readable})
-	if a := c.must(order{Op: "read", Path: "/jobs/a"}); a.Data != "data" {
+	c.must(request{Op: "open", Dir: readable})
+	if a := c.must(request{Op: "read", Path: "/jobs/a"}); a.Data != "data" {
 		t.Errorf("read: got data %q, want %q", a.Data, "data")
 	}
-	if a := c.ask(order{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b", Others: true}); a.Err != errOthers.Error() {
+	if a := c.ask(request{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b", Others: true}); a.Err != errOthers.Error() {
 		t.Errorf("grant of what another has, by a user who may only read: got error %q, want a denial", a.Err)
 	}
-	wantPermission(order{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b"}, "lease_holder")
-	wantPermission(order{Op: "grant", Path: fmt.Sprintf("/jobs/%d", 2), Holder: "b", Data: "b"}, "folder")
+	wantPermission(request{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b"}, "/jobs/a/.lock")
+	wantPermission(request{Op: "grant", Path: fmt.Sprintf("/jobs/%d", 2), Holder: "b", Data: "b"}, "/jobs/.lock")
 }

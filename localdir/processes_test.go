@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestOneWinnerAmongProcesses(t *testing.T) {
 	var children []*child
 	for range processes {
 		c := startChild(t, "", nil)
-		c.must(order{Op: "open", Dir: dir})
+		c.must(request{Op: "open", Dir: dir})
 		children = append(children, c)
 	}
 	for round := range rounds {
@@ -32,7 +33,7 @@ func TestOneWinnerAmongProcesses(t *testing.T) {
 		path := fmt.Sprintf("/jobs/%d/cleanup", round/3)
 		for i, c := range children {
 			// What an earlier round left is free for all.
-			c.send(order{Op: "grant", Path: path, Holder: fmt.Sprint("host-", i), Data: fmt.Sprintf("host-%d", i), Others: true})
+			c.send(request{Op: "grant", Path: path, Holder: fmt.Sprint("host-", i), Data: fmt.Sprintf("host-%d", i), Others: true})
 		}
 		winner := -1
 		for i, c := range children {
@@ -52,12 +53,12 @@ func TestOneWinnerAmongProcesses(t *testing.T) {
 		if winner < 0 {
 			t.Fatalf("round %d: nobody was granted, want one winner", round)
 		}
-		a := children[winner].must(order{Op: "read", Path: path})
+		a := children[winner].must(request{Op: "read", Path: path})
 		if want := fmt.Sprintf("host-%d", winner); a.Data != want {
 			t.Fatalf("round %d: got the record %q, want %q", round, a.Data, want)
 		}
 		if round%3 < 2 {
-			children[winner].must(order{Op: "release"})
+			children[winner].must(request{Op: "release"})
 			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(path), "lease_holder")); err != nil {
 				t.Fatal(err) // so that Others finds nothing; the tokens go on
 			}
@@ -74,8 +75,8 @@ func TestContextEndsWhileLocked(t *testing.T) {
 	s := openIn(t, dir)
 	e := grant(t, s, "/jobs/a", "first")
 	c := startChild(t, "", nil)
-	c.must(order{Op: "open", Dir: dir})
-	c.must(order{Op: "hold the lock", Path: "/jobs/a", Holder: "host-b"})
+	c.must(request{Op: "open", Dir: dir})
+	c.must(request{Op: "hold the lock", Path: "/jobs/a", Holder: "host-b"})
 
 	calls := map[string]func(context.Context) error{
 		"Grant": func(ctx context.Context) error {
@@ -127,11 +128,15 @@ func TestAbandonedGrantIsUndone(t *testing.T) {
 	t.Parallel()
 	stuck, goOn := make(chan struct{}), make(chan struct{})
 	dir := t.TempDir()
-	s, err := localdir.OpenHooked(dir, 0, func(at localdir.Step) {
-		if at == localdir.StepPrepared {
-			close(stuck)
-			<-goOn // like a disk that hangs
+	var once sync.Once
+	s, err := localdir.OpenHooked(dir, 0, func(op, name string, call func() error) error {
+		if op == "rename" && filepath.Base(name) == ".token" {
+			once.Do(func() {
+				close(stuck)
+				<-goOn // like a disk that hangs
+			})
 		}
+		return call()
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -170,10 +175,10 @@ func TestWriteFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	c := startChild(t, "", nil)
-	c.must(order{Op: "open", Dir: dir, Limit: 1 << 10})
-	first := c.must(order{Op: "grant", Path: "/jobs/a", Holder: "host", Data: "first"})
+	c.must(request{Op: "open", Dir: dir, Limit: 1 << 10})
+	first := c.must(request{Op: "grant", Path: "/jobs/a", Holder: "host", Data: "first"})
 	big := strings.Repeat("too much ", 1000)
-	for _, o := range []order{
+	for _, o := range []request{
 		{Op: "grant", Path: "/jobs/a", Holder: "host", Data: big},
 		{Op: "renew", Data: big},
 		{Op: "release", Data: big},
@@ -181,10 +186,10 @@ func TestWriteFails(t *testing.T) {
 		if a := c.ask(o); !strings.Contains(a.Err, "file too large") || a.Lost {
 			t.Fatalf("%s: got error %q, want that of a write that failed", o.Op, a.Err)
 		}
-		if a := c.must(order{Op: "read", Path: "/jobs/a"}); a.Data != "first" || a.Token != first.Token {
+		if a := c.must(request{Op: "read", Path: "/jobs/a"}); a.Data != "first" || a.Token != first.Token {
 			t.Fatalf("read after a %s that failed: got data %.20q, token %d, want %q, %d", o.Op, a.Data, a.Token, "first", first.Token)
 		}
 		wantNoDebris(t, dir)
 	}
-	c.must(order{Op: "renew", Data: "renewed"})
+	c.must(request{Op: "renew", Data: "renewed"})
 }

@@ -157,8 +157,8 @@ func TestFolderIsReplaced(t *testing.T) {
 	s := openIn(t, dir)
 	grant(t, s, "/jobs/a", "data")
 	c := startChild(t, "", nil)
-	c.must(order{Op: "open", Dir: dir})
-	c.must(order{Op: "hold the lock", Path: "/jobs/a", Holder: "host-b"})
+	c.must(request{Op: "open", Dir: dir})
+	c.must(request{Op: "hold the lock", Path: "/jobs/a", Holder: "host-b"})
 	asked := make(chan struct{})
 	done := make(chan error)
 	go func() {

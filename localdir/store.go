@@ -171,17 +171,17 @@ func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string,
 		return nil, err
 	}
 	if start != "." {
-		folder, err := s.openFolder(prefix, start)
+		d, err := s.openFolder(prefix, start)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		folder.Close()
+		d.close()
 	}
 	var unseen []error
-	err = fs.WalkDir(s.root.FS(), start, func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(s.root.root.FS(), start, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, leasehold.ErrUnreachable)
@@ -203,7 +203,7 @@ func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string,
 		if !ok {
 			return fs.SkipDir
 		}
-		if _, err := s.root.Lstat(name + "/" + recordName); err == nil {
+		if _, err := s.root.lstat(name + "/" + recordName); err == nil {
 			paths = append(paths, path)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			unseen = append(unseen, withPermission(err))
@@ -240,11 +240,12 @@ func (s *Store) LastStamp() leasehold.Stamp {
 // usable returns an error if the directory is no longer the one that was
 // opened: others would open the new one, and be granted what is held in this.
 func (s *Store) usable() error {
-	ours, err := s.root.Stat(".")
+	ours, err := s.root.lstat(".")
 	if err != nil {
 		return fmt.Errorf("lease directory %q: %w", s.dir, withPermission(err))
 	}
-	there, err := os.Stat(s.dir)
+	var there fs.FileInfo
+	err = s.hooks.call("stat", s.dir, func() (err error) { there, err = os.Stat(s.dir); return err })
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(ours, there) {
 		return fmt.Errorf("lease directory %q was removed or replaced since it was opened: open it anew", s.dir)
 	}

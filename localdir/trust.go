@@ -7,20 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"leasehold.example/leasehold"
 )
 
 // openFolder opens the folder called name, which is that of path.
-func (s *Store) openFolder(path, name string) (*os.Root, error) {
-	return s.descend(path, name, func(*os.Root, string) error { return fs.ErrNotExist })
+func (s *Store) openFolder(path, name string) (*folder, error) {
+	return s.descend(path, name, func(*folder, string) error { return fs.ErrNotExist })
 }
 
 // descend opens the folder called name, which is that of path, through folders
 // that missing may make. It returns a [*leasehold.RecordError] if one of them
 // is not to be trusted. [os.Root] alone would follow symbolic links that stay
 // within the directory, and two leases could then be one, or one be two.
-func (s *Store) descend(path, name string, missing func(parent *os.Root, name string) error) (*os.Root, error) {
+func (s *Store) descend(path, name string, missing func(parent *folder, name string) error) (*folder, error) {
 	at := s.root
 	for component := range strings.SplitSeq(name, "/") {
 		next, err := openBelow(at, component)
@@ -30,13 +28,10 @@ func (s *Store) descend(path, name string, missing func(parent *os.Root, name st
 			}
 		}
 		if at != s.root {
-			at.Close()
-		}
-		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
-			return nil, &leasehold.RecordError{Path: path, Err: err}
+			at.close()
 		}
 		if err != nil {
-			return nil, withPermission(err)
+			return nil, recordError(path, err)
 		}
 		at = next
 	}
@@ -52,10 +47,10 @@ const (
 
 // openBelow opens a folder, and returns an [*unfitError] if it is none, or a
 // symbolic link, or public.
-func openBelow(parent *os.Root, name string) (*os.Root, error) {
-	unfit := func(why string) error { return &unfitError{filepath.Join(parent.Name(), name), why} }
+func openBelow(parent *folder, name string) (*folder, error) {
+	unfit := func(why string) error { return &unfitError{parent.path(name), why} }
 	for {
-		there, err := parent.Lstat(name)
+		there, err := parent.lstat(name)
 		switch {
 		case err != nil:
 			return nil, err
@@ -66,15 +61,15 @@ func openBelow(parent *os.Root, name string) (*os.Root, error) {
 		case public(there):
 			return nil, unfit(isPublic)
 		}
-		folder, err := parent.OpenRoot(name)
+		d, err := parent.openFolder(name)
 		if err != nil {
 			return nil, err
 		}
-		opened, err := folder.Stat(".")
+		opened, err := d.lstat(".")
 		if err == nil && os.SameFile(opened, there) {
-			return folder, nil
+			return d, nil
 		}
-		folder.Close() // it was replaced in between
+		d.close() // it was replaced in between
 		if err != nil {
 			return nil, err
 		}

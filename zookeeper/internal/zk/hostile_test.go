@@ -290,7 +290,7 @@ func TestPings(t *testing.T) {
 	fake := zktest.StartFake(t, func(c net.Conn) {
 		connections.Add(1)
 		zktest.ReadRequest(c)
-		c.Write(zktest.Frame(0, 3000, int64(7), 16, make([]byte, 16)))
+		c.Write(zktest.Frame(0, 9000, int64(7), 16, make([]byte, 16)))
 		for {
 			r, ok := zktest.ReadRequest(c)
 			if !ok {
@@ -302,10 +302,10 @@ func TestPings(t *testing.T) {
 			c.Write(zktest.Reply(r, 0))
 		}
 	})
-	open(t, 3*time.Second, fake.Address())
+	open(t, 9*time.Second, fake.Address())
 	eventually(t, func() error {
 		if n := pings.Load(); n < 3 {
-			return fmt.Errorf("got %d pings, want one every second", n)
+			return fmt.Errorf("got %d pings, want one every three seconds", n)
 		}
 		return nil
 	})
