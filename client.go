@@ -320,7 +320,7 @@ func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
 	if r.Holder == "" {
 		return err
 	}
-	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "holder", rec.Holder, "machine", here, "other", old.Machine)
+	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "reason", err)
 	return nil
 }
 
@@ -333,25 +333,6 @@ func undoData(granted kazoo.Record, replaced Entry) ([]byte, error) {
 		return replaced.Data, nil
 	}
 	return granted.Released().Marshal()
-}
-
-// stampTime is for how long a measured offset is enough to refuse by. A clock
-// that is being slewed back leaves no jump to void it, and a refusal measures
-// nothing, so that without a bound it would be for ever.
-const stampTime = time.Minute
-
-// checkClock returns a *ClockSkewError if the newest commit has shown that this
-// host's clock is off: then nothing needs to be written to see it.
-func (r *request) checkClock(path string) error {
-	if r.Now != nil {
-		return nil
-	}
-	last, now := r.Store.LastStamp(), ReadInstant()
-	lo, hi, ok := last.offset(now)
-	if ok && now.Since(last.Sent) < stampTime && (hi < -r.skew || lo > r.skew) {
-		return &ClockSkewError{Path: path, Least: -hi, Most: -lo, Limit: r.skew}
-	}
-	return nil
 }
 
 // wrapUntyped adds what was attempted to errors that don't name the lease

@@ -7,6 +7,25 @@ import (
 	"time"
 )
 
+// stampTime is for how long a measured offset is enough to refuse by. A clock
+// that is being slewed back leaves no jump to void it, and a refusal measures
+// nothing, so that without a bound it would be for ever.
+const stampTime = time.Minute
+
+// checkClock returns a *ClockSkewError if the newest commit has shown that this
+// host's clock is off: then nothing needs to be written to see it.
+func (r *request) checkClock(path string) error {
+	if r.Now != nil {
+		return nil
+	}
+	last, now := r.Store.LastStamp(), ReadInstant()
+	lo, hi, ok := last.offset(now)
+	if ok && now.Since(last.Sent) < stampTime && (hi < -r.skew || lo > r.skew) {
+		return &ClockSkewError{Path: path, Least: -hi, Most: -lo, Limit: r.skew}
+	}
+	return nil
+}
+
 // judge decides, by the stamp on the commit, whether a grant stands: the former
 // holder's lease had ended by the store's clock, and this host's clock agrees
 // with the store's within the limit. If not it returns a *ClockSkewError.

@@ -80,8 +80,8 @@ row error 'late renewal counted' $one $calm -DCOMMITS=8 -DLATE_COUNTS
 row error 'no second look at a late renewal' $one $calm $short -DCOMMITS=9 -DNO_CONFIRM
 row error 'lateness judged when sent (early code)' $one $calm -DCOMMITS=9 -DLAG_WHEN_SENT
 row error 'token before locks (early code)' $one $calm $short -DCOMMITS=9 -DTOKEN_BEFORE_LOCKS
-row error 'guard without a grant node (as in the code: assumption 7)' $one $calm -DCOMMITS=9 -DREMOVALS=1 -DGUARD_WITHOUT_GRANT
-row error 'acquired again before the undo (assumption 8)' $one $calm $short -DCOMMITS=11 -DSKEW=1 -DFAST=1 -DGRANTS=2 -DREGRANT_BEFORE_UNDO
+row error 'guard without a grant node (as in the code)' $one $calm -DCOMMITS=9 -DREMOVALS=1 -DGUARD_WITHOUT_GRANT
+row error 'acquired again before the undo (no longer possible)' $one $calm $short -DCOMMITS=11 -DSKEW=1 -DFAST=1 -DGRANTS=2 -DREGRANT_BEFORE_UNDO
 row error 'no early-takeover check' $one $calm $short -DCOMMITS=9 -DSKEW=1 -DFAST=1 -DNO_EARLY_CHECK
 row error 'End used without margin' $two $calm $short -DCOMMITS=6 -DSKEW=1 -DLEADERS=1 -DFAST=1 -DNO_MARGIN
 row error 'kazoo stalled past its session' $one $expiry -DCOMMITS=9 -DKAZOO_STALL

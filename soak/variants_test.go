@@ -53,7 +53,7 @@ var variants = []variant{
 	{
 		// A renewal checks the version of the record only, not the grant node.
 		name: "renew-by-version", run: renewalArrivesLate, rule: "overlap",
-		weakness: []edit{{"zookeeper", "heldGrant.write", `ops := []zk.Op{claim, `, `_ = claim; ops := []zk.Op{`}},
+		weakness: []edit{{"zookeeper", "heldGrant.write", `slices.Clip(claim), `, `slices.Clip(claim[:0]), `}},
 	},
 	{
 		// The commit from the queue does not delete its own lock node, so that

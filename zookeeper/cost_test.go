@@ -11,7 +11,7 @@ import (
 	"leasehold.example/leasehold/zookeeper"
 )
 
-// The costs of DESIGN.md, section 4, by the server's own counters.
+// The costs of docs/protocol.md, by the server's own counters.
 func TestCosts(t *testing.T) {
 	t.Parallel()
 	server := zktest.Start(t)

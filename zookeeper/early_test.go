@@ -59,6 +59,35 @@ func TestEarlyTakeoverThatNobodyUndid(t *testing.T) {
 	}
 }
 
+// The same host asks again while its clock is still ahead. That takeover is taken
+// back, and what is there again still counts for nobody.
+func TestEarlyTakeoverTakenBackOnTopOfAnother(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	path := freshPath(t)
+	a, b := open(t, server.Addr()), open(t, server.Addr())
+	l, err := client(a, "host-a").TryAcquire(t.Context(), path, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	takeEarly(t, b, path, "host-b")
+	for range 2 {
+		granted, replaced := takeEarly(t, b, path, "host-b")
+		if err := b.Release(t.Context(), granted, replaced.Data); err != nil {
+			t.Fatal(err)
+		}
+		_, err = client(b, "host-b").TryAcquire(t.Context(), path, time.Minute)
+		var held *leasehold.HeldError
+		if !errors.As(err, &held) || !held.End.Equal(l.End()) {
+			t.Fatalf("its clock is right again: got %v, want that it is held until %s", err, l.End())
+		}
+	}
+	if err := l.Renew(t.Context()); err != nil {
+		t.Errorf("the former holder's renewal: got %v, want nil", err)
+	}
+	wantHolder(t, b, path, "host-a")
+}
+
 // The rightful holder goes on, with its token, whether the early takeover is
 // still there or was taken back, and also when that happens again.
 func TestRightfulHolderGoesOn(t *testing.T) {

@@ -76,6 +76,10 @@ type grantState struct {
 	grantNode string // its name
 	record    node
 	sentData  *sentRecords
+
+	// onEarly is set if the grant has replaced one that counted for nobody, and
+	// was no better: another holder's lease had not ended yet.
+	onEarly bool
 }
 
 // sentRecords are what was sent as the record of one grant since the last

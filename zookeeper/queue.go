@@ -70,6 +70,9 @@ func (w *exclusiveWrite) waitBehind(ctx context.Context, sess *session, ahead st
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
+	if ctx.Err() != nil { // before the answer came; it queues all the same
+		return fmt.Errorf("%w: %w", ErrQueued, ctx.Err())
+	}
 	if err != nil {
 		return err
 	}

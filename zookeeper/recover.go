@@ -50,7 +50,7 @@ func (w *exclusiveWrite) recover(ctx context.Context, sess *session, grantNode s
 		w.unknown = slices.Delete(w.unknown, i, i+1)
 		return none, errOvertaken
 	}
-	return w.granted(t, grantState{grantNode, *n, &sentRecords{}}, leasehold.ReadInstant()), nil
+	return w.granted(t, grantState{grantNode: grantNode, record: *n, sentData: &sentRecords{}}, leasehold.ReadInstant()), nil
 }
 
 // undoInBackground undoes whatever becomes of the transactions whose outcome

@@ -121,10 +121,12 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 	}
 }
 
-// claim is what a write does with the grant node beside setting the record.
+// claim is what a write does with the grant node beside setting the record. If
+// the grant is taken back, and what it has replaced counts for nobody, its node
+// stays: its name says until when, and that of the node that it replaced is gone.
 func (h *heldGrant) claim(grantNode string) []zk.Op {
 	path := h.full + "/" + grantNode
-	if h.ends {
+	if h.ends && !h.onEarly {
 		return []zk.Op{&zk.Delete{Path: path, Version: zk.AnyVersion}}
 	}
 	return []zk.Op{&zk.Check{Path: path, Version: zk.AnyVersion}}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/nodename"
@@ -121,7 +122,7 @@ func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transactio
 	received := leasehold.ReadInstant()
 	switch {
 	case err == nil:
-		return w.granted(t, grantState{grantNodeOf(r.Results), node{t.Data, *lastStat(r)}, &sentRecords{}}, received), nil
+		return w.granted(t, grantState{grantNode: grantNodeOf(r.Results), record: node{t.Data, *lastStat(r)}, sentData: &sentRecords{}}, received), nil
 	case isStale(err):
 		w.failures++
 		return grant{}, fmt.Errorf("%w: %w", errOvertaken, err)
@@ -133,7 +134,9 @@ func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transactio
 
 // granted returns the grant of a transaction.
 func (w *exclusiveWrite) granted(t transaction, state grantState, received leasehold.Instant) grant {
-	return grant{w.store.committed(w.path, state, t.sent, received), t.old.entry(w.path)}
+	replaced := t.old.entry(w.path)
+	state.onEarly = replaced.HeldUntil.After(time.UnixMilli(state.record.stat.Ctime))
+	return grant{w.store.committed(w.path, state, t.sent, received), replaced}
 }
 
 // lastStat returns the Stat of a transaction's last operation, a SetData.

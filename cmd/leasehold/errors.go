@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
 )
@@ -36,18 +33,41 @@ func exitWith(code int) error { return &failure{code: code} }
 // An overlapError means that an earlier run goes on.
 type overlapError struct {
 	path, holder string
-	pid          int // 0: not known
+	pid          int   // of COMMAND, or of what runs it; 0: not known
+	left         []int // if COMMAND has ended, what it left behind
 }
 
 func (e *overlapError) Error() string {
-	who := ""
+	what := fmt.Sprintf("an earlier run of %s by %q", escape(e.path), e.holder)
 	switch {
-	case e.pid > 0 && errors.Is(unix.Kill(e.pid, 0), unix.ESRCH):
-		who = fmt.Sprintf(": pid %d has ended and left processes behind", e.pid)
+	case e.left != nil:
+		return what + " has ended and left processes behind on this host" + pidList(e.left)
 	case e.pid > 0:
-		who = fmt.Sprintf(" (pid %d)", e.pid)
+		return fmt.Sprintf("%s still runs on this host (pid %d)", what, e.pid)
+	default:
+		return what + " still runs on this host, as another user or in another container"
 	}
-	return fmt.Sprintf("an earlier run of %s by %q still runs on this host%s", escape(e.path), e.holder, who)
+}
+
+func countProcesses(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return fmt.Sprintf("%d processes", n)
+}
+
+// pidList names the first few of pids.
+func pidList(pids []int) string {
+	const most = 3
+	list := ""
+	for i, pid := range pids {
+		if i == most {
+			list += fmt.Sprintf(" and %d more", len(pids)-most)
+			break
+		}
+		list += fmt.Sprintf(", pid %d", pid)
+	}
+	return strings.Replace(list, ", ", ": ", 1)
 }
 
 // A storeError is an error of a subcommand that has asked a store.

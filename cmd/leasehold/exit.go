@@ -19,6 +19,8 @@ const (
 	exitData          = 65
 	exitUnavailable   = 69
 	exitInternal      = 70
+	exitClock         = 71 // EX_OSERR
+	exitOverlap       = 73 // EX_CANTCREAT
 	exitConflict      = 75
 	exitNoPermission  = 77
 	exitConfig        = 78
@@ -72,6 +74,7 @@ func explain(err error, conflict int) *failure {
 		record      *leasehold.RecordError
 		skew        *leasehold.ClockSkewError
 		held        *leasehold.HeldError
+		sameName    *leasehold.SameNameError
 		overlap     *overlapError
 		asked       *storeError
 	)
@@ -98,14 +101,20 @@ func explain(err error, conflict int) *failure {
 		}
 	case errors.Is(err, leasehold.ErrOutcomeUnknown): // also if a refused grant was not undone
 		f.code = exitUnavailable
+	case errors.As(err, &skew) && !skew.Until.IsZero(): // the clocks agree within the limit: another still has it
+		f.code, f.denial = conflict, true
 	case errors.As(err, &skew):
-		f.code, f.hint = exitConflict, "let NTP set this host's clock (timedatectl, chronyc tracking)"
+		// No denial: if a server's clock is off, no host is granted, and -q and -E 0
+		// would keep that from everybody.
+		f.code, f.hint = exitClock, "see on this host and on the servers which clock is off (timedatectl, chronyc tracking), and let NTP set it"
 	case errors.As(err, &held):
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
+	case errors.As(err, &sameName):
+		f.code, f.message, f.hint = exitConfig, sameName.Error(), nameHint
 	case errors.As(err, &overlap):
 		// Neither -q nor -E applies: processes that an earlier COMMAND left behind
 		// could keep this one from running for good, and nobody would know.
-		f.code = exitConflict
+		f.code = exitOverlap
 		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
 	case errors.Is(err, zookeeper.ErrQueued):
 		f.code, f.denial = conflict, true

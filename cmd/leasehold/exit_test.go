@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	held := &leasehold.HeldError{Path: "/x", Holder: "host-b", End: time.Unix(2_000_000_000, 0), Remaining: 90 * time.Second, Token: 7}
 	skew := &leasehold.ClockSkewError{Path: "/x", Least: time.Minute, Most: 61 * time.Second, Limit: time.Second}
+	within := &leasehold.ClockSkewError{Path: "/x", Least: time.Millisecond, Most: 2 * time.Millisecond, Limit: time.Second, Until: time.Unix(2_000_000_000, 0)}
 	for _, c := range []struct {
 		err        error
 		code       int
@@ -31,9 +33,13 @@ func TestExitCodes(t *testing.T) {
 		{nil, 0, true, "", ""},
 		{held, 33, true, `/x is held by "host-b" until 2033-05-18T03:33:20Z (for another 1m30s, token 7)`, ""},
 		{fmt.Errorf("%w: %w", held, context.DeadlineExceeded), 33, true, `/x is held by "host-b"`, ""},
-		{skew, 75, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "NTP"},
+		{skew, 71, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "see on this host and on the servers which clock is off"},
+		{within, 33, true, "which the store's clock has not reached", ""},
+		{fmt.Errorf("%w: %w", skew, leasehold.ErrOutcomeUnknown), 69, false, "outcome unknown", ""},
 		{fmt.Errorf("acquire: %w: %w", zookeeper.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
-		{&overlapError{path: "/x", holder: "a", pid: 12}, 75, false, "pid 12", "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a", pid: 12}, 73, false, `an earlier run of /x by "a" still runs on this host (pid 12)`, "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a"}, 73, false, "as another user or in another container", "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a", left: []int{1, 2, 3, 4, 5}}, 73, false, "has ended and left processes behind on this host: pid 1, pid 2, pid 3 and 2 more", "--allow-overlap"},
 		{&leasehold.ArgumentError{Name: "path", Value: "x", Want: "no"}, 64, false, `invalid path "x": no`, ""},
 		{&leasehold.RecordError{Path: "/x", Err: errors.New("empty")}, 65, false, "can't be read: empty", "look at the record"},
 		{&leasehold.RecordError{Path: "/x", Newer: true, Err: errors.New("2")}, 65, false, "newer program", "upgrade"},
@@ -102,39 +108,56 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-func TestStoreIdentity(t *testing.T) {
+func TestLockedNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	link := dir + "/link"
-	if err := os.Symlink(dir, link); err != nil {
+	if err := os.MkdirAll(dir+"/s/b", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	same := [][]string{
-		{"zk://a,b:2181/x", "zk://B:2181,a:2181/x/", "zk://b,a,a/x?guard=off"},
-		{"zk://a", "zk://a:2181/", "zks://a"},
-		{"zk://[::1]/x", "zk://[::1]:2181/x"},
-		{"zk://a:2182"},
-		{"dir:" + dir + "/s", "dir:" + dir + "//s/", "dir:" + link + "/s"},
-		{"dir:" + dir, "dir:" + link},
+	if err := os.Symlink(dir, dir+"/link"); err != nil {
+		t.Fatal(err)
 	}
-	identity := func(url string) string {
-		u, err := findStore(url, true)
+	type lease struct{ url, path string }
+	same := [][]lease{
+		{
+			{"zk://a,b:2181/x", "/p"},
+			{"zk://B:2181,a:2181/x/", "/p"},
+			{"zk://b,a,a/x?guard=off", "/p"},
+			{"zk://a,b,c/x", "/p"},
+			{"zk://10.0.0.1/x", "/p"},
+			{"zks://a/x", "/p"},
+			{"zk://a", "/x/p"},
+		},
+		{{"zk://a", "/p"}, {"zk://a:2181/", "/p"}, {"zk://a:2182", "/p"}},
+		{{"zk://a/x", "/q"}},
+		{{"dir:" + dir + "/s", "/p"}, {"dir:" + dir + "//s/", "/p"}, {"dir:" + dir + "/link/s?mode=0660", "/p"}, {"dir:" + dir, "/s/p"}},
+		{{"dir:" + dir + "/s", "/b/p"}, {"dir:" + dir + "/s/b", "/p"}},
+		{{"dir:" + dir, "/p"}, {"dir:" + dir + "/link", "/p"}},
+	}
+	names := func(l lease) []string {
+		u, err := findStore(l.url, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return u.identity()
+		names, err := u.lockedNames(l.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
 	}
 	seen := map[string]int{}
-	for i, urls := range same {
-		for _, url := range urls {
-			id := identity(url)
-			if j, ok := seen[id]; ok && j != i {
-				t.Errorf("%s: got the identity %q of %s, want another", url, id, same[j][0])
+	for i, leases := range same {
+		for _, l := range leases {
+			got, first := names(l), names(leases[0])
+			if !slices.ContainsFunc(got, func(name string) bool { return slices.Contains(first, name) }) {
+				t.Errorf("%v: got %q, want one of %v: %q", l, got, leases[0], first)
 			}
-			if id != identity(urls[0]) {
-				t.Errorf("%s: got the identity %q, want that of %s", url, id, urls[0])
+			for _, name := range got {
+				if j, ok := seen[name]; ok && j != i {
+					t.Errorf("%v: got the name %q of %v, want others", l, name, same[j][0])
+				}
+				seen[name] = i
 			}
-			seen[id] = i
 		}
 	}
 }

@@ -102,7 +102,7 @@ func until(ctx context.Context, limit time.Time) (context.Context, context.Cance
 // holderFlags are the flags of every subcommand that acts for a holder.
 type holderFlags struct {
 	given    *pflag.FlagSet // all flags of the subcommand
-	name     string
+	name     string         // set by find
 	slots    int
 	conflict int
 }
@@ -129,9 +129,10 @@ func (f *holderFlags) validate(path string) error {
 	return nil
 }
 
-// findName returns the holder that --holder names, else LEASEHOLD_HOLDER, else
-// the host name.
-func (f *holderFlags) findName() (string, error) {
+// find finds the holder's name: --holder, else LEASEHOLD_HOLDER, else the host
+// name. It returns what goes into Client.Holder, which is "" for the host name:
+// the library then refuses another machine of that name.
+func (f *holderFlags) find() (clientHolder string, err error) {
 	if f.given.Changed("holder") {
 		return f.name, leasehold.CheckHolder(f.name)
 	}
@@ -139,14 +140,16 @@ func (f *holderFlags) findName() (string, error) {
 		if err := leasehold.CheckHolder(holder); err != nil {
 			return "", usage("%s: %v", holderVariable, err)
 		}
+		f.name = holder
 		return holder, nil
 	}
-	holder, err := leasehold.DefaultHolder()
-	if err != nil {
-		return "", config("hosts of one name would all be one holder, and all run: give each its own host name, or --holder NAME or $"+holderVariable, "%v", err)
+	if f.name, err = leasehold.DefaultHolder(); err != nil {
+		return "", config(nameHint, "%v", err)
 	}
-	return holder, nil
+	return "", nil
 }
+
+const nameHint = "hosts of one name would all be one holder, and all run: give each a host name of its own, or --holder NAME or $" + holderVariable
 
 const (
 	maxSlots   = 10_000
@@ -196,7 +199,7 @@ func (f *leaseFlags) validate(path string) (*leasehold.Client, error) {
 	if err := f.holder.validate(path); err != nil {
 		return nil, err
 	}
-	holder, err := f.holder.findName()
+	holder, err := f.holder.find()
 	if err != nil {
 		return nil, err
 	}
@@ -298,6 +301,27 @@ func (m releaseMode) applies(code int) bool {
 	default:
 		return false
 	}
+}
+
+// A leftBehindMode says what to do with processes that COMMAND has left behind.
+type leftBehindMode string
+
+const (
+	leftGoOn leftBehindMode = "go-on"
+	leftWait leftBehindMode = "wait"
+	leftStop leftBehindMode = "stop"
+)
+
+func (m *leftBehindMode) String() string { return string(*m) }
+func (m *leftBehindMode) Type() string   { return "mode" }
+
+func (m *leftBehindMode) Set(s string) error {
+	switch mode := leftBehindMode(s); mode {
+	case leftGoOn, leftWait, leftStop:
+		*m = mode
+		return nil
+	}
+	return fmt.Errorf("want go-on, wait or stop")
 }
 
 // A tokenNumber is a fencing token.

@@ -91,7 +91,7 @@ func (f *releaseFlags) validate(path string) (*leasehold.Client, error) {
 	c := &leasehold.Client{Logger: f.store.logger()}
 	if !f.force || f.store.given.Changed("holder") { // a release by force needs no name
 		var err error
-		if c.Holder, err = f.holder.findName(); err != nil {
+		if c.Holder, err = f.holder.find(); err != nil {
 			return nil, err
 		}
 	}

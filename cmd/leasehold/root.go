@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
@@ -30,11 +32,13 @@ that are kept on ZooKeeper (and shared with Python's kazoo) or, for one machine,
 in a local directory.
 
 Exit codes: that of COMMAND, or 128+signal, once it ran; else
-  64  usage                             75  not obtained: another has it (-E)
-  65  unreadable or newer record        77  no permission
-  69  store unreachable, or unknown     78  configuration
-      whether it did what it was asked  79  lease lost, and COMMAND stopped
-  70  internal error                    126, 127  COMMAND can't be run, or found`
+  64  usage                             73  an earlier run still runs here
+  65  unreadable or newer record        75  not obtained: another has it (-E)
+  69  store unreachable, or unknown     77  no permission
+      whether it did what it was asked  78  configuration
+  70  internal error                    79  lease lost, and COMMAND stopped
+  71  a clock is off: this host's,      126, 127  COMMAND can't be run, or found
+      or the servers'`
 
 const rootExamples = `  # on ten hosts at once: one of them runs it, the others exit with 75
   leasehold run --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
@@ -142,7 +146,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *tokenNumber:
+	case *waitTime, *releaseMode, *leftBehindMode, *tokenNumber:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
@@ -154,13 +158,36 @@ func flagMessage(err error) string {
 	return fmt.Sprintf("%s is %q, %s", name, invalid.GetValue(), want)
 }
 
-// logger returns where the library logs to, nil without -v.
+// logger returns where the library logs to.
 func (p *program) logger() *slog.Logger {
 	if !p.verbose {
-		return nil
+		return slog.New(warningHandler{p})
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// A warningHandler prints those warnings of the library that end in no error and
+// that people should know all the same, also without -v: that a holder's name is
+// in use on another machine.
+type warningHandler struct{ *program }
+
+func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn
+}
+
+func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
+			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
+				e.Holder, e.Path, formatTime(e.End), e.Other, e.Machine)
+		}
+		return true
+	})
+	return nil
+}
+
+func (h warningHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h warningHandler) WithGroup(string) slog.Handler      { return h }
 
 // wantPaths refuses arguments other than least to most of the paths that what
 // names; most < 0 means any number.

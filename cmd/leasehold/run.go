@@ -31,11 +31,17 @@ reaches work that was handed to another service, as by at, docker or systemd-run
 
 COMMAND gets stdin, a process group of its own, the signals that leasehold gets,
 and in its environment LEASEHOLD_PATH, LEASEHOLD_HOLDER, LEASEHOLD_END,
-LEASEHOLD_TOKEN and, with --slots, LEASEHOLD_SLOT.
+LEASEHOLD_TOKEN and, with --slots, LEASEHOLD_SLOT. A systemd unit needs
+KillMode=mixed, or COMMAND gets SIGTERM twice: from systemd, and from leasehold.
 
-When COMMAND ends, processes that it left behind go on, and count as an earlier
-run if they have its files open: see --allow-overlap. Only where --release
-applies they are stopped first.`
+When COMMAND ends, processes that it left behind go on, which is said in a line
+unless --left-behind is given, and count as an earlier run if they have its files
+open: see --allow-overlap. Where --release applies they are stopped first, or
+waited for.
+
+On Linux an earlier run is seen by all users of the host, and by all containers
+that share its network; elsewhere by the same user. Containers that share a
+directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
 const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from the other nine
   0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
@@ -51,13 +57,14 @@ type runFlags struct {
 	lease        leaseFlags
 	renew        bool
 	release      releaseMode
+	leftBehind   leftBehindMode
 	killAfter    time.Duration
 	jitter       time.Duration
 	allowOverlap bool
 }
 
 func (p *program) runCommand() *cobra.Command {
-	f := runFlags{lease: leaseFlags{store: storeFlags{program: p}}, release: releaseNever}
+	f := runFlags{lease: leaseFlags{store: storeFlags{program: p}}, release: releaseNever, leftBehind: leftGoOn}
 	cmd := &cobra.Command{
 		Use:     "run [flags] PATH -- COMMAND [ARG...]",
 		Short:   "Run COMMAND if the lease is obtained",
@@ -77,9 +84,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
+	flags.Var(&f.leftBehind, "left-behind", "what happens to processes that outlive COMMAND: go-on (the lease is not kept alive for them), wait (the run lasts until they end, as for a COMMAND that makes itself a daemon) or stop")
 	flags.DurationVar(&f.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
 	flags.DurationVar(&f.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
-	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host (locks are in /run/leasehold, else /tmp/leasehold-UID; or $LEASEHOLD_RUNTIME_DIR)")
+	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host: the run of any user with the same holder and the same whole path, on whichever ensemble")
 }
 
 // pathAndCommand wants PATH -- COMMAND.
@@ -136,8 +144,9 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 
 	var lock *overlapLock
 	defer func() { lock.close() }()
-	if f.lease.holder.slots == 0 {
-		if lock, err = f.exclude(path, client.Holder); err != nil {
+	dir := f.lease.store.store.isDir()
+	if f.lease.holder.slots == 0 && !dir {
+		if lock, err = f.exclude(path); err != nil {
 			return err
 		}
 	}
@@ -147,12 +156,17 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	defer f.lease.store.closeStore(client.Store)
+	if f.lease.holder.slots == 0 && dir { // only now it is known which directory it is: there may have been none
+		if lock, err = f.exclude(path); err != nil {
+			return err
+		}
+	}
 	l, err := f.lease.obtain(ctx, client, path, start)
 	if err != nil {
 		return err
 	}
 	if f.lease.holder.slots > 0 { // only now it is known which slot it is
-		if lock, err = f.exclude(l.Path(), client.Holder); err != nil {
+		if lock, err = f.exclude(l.Path()); err != nil {
 			f.lease.undo(ctx, l)
 			return err
 		}
@@ -175,9 +189,7 @@ func (f *runFlags) delay(ctx context.Context) error {
 		return nil
 	}
 	d := rand.N(f.jitter)
-	if log := f.lease.store.logger(); log != nil {
-		log.Info("start delayed", "by", d, "until", time.Now().Add(d))
-	}
+	f.lease.store.logger().Info("start delayed", "by", d, "until", time.Now().Add(d))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -189,17 +201,18 @@ func (f *runFlags) delay(ctx context.Context) error {
 }
 
 // exclude makes sure that no earlier run goes on, unless that is allowed.
-func (f *runFlags) exclude(path, holder string) (*overlapLock, error) {
+func (f *runFlags) exclude(path string) (*overlapLock, error) {
 	if f.allowOverlap {
 		return nil, nil
 	}
-	return lockOverlap(f.lease.store.store.identity(), path, holder)
+	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name)
 }
 
 // start starts COMMAND. From then on it gets the signals.
 func (f *runFlags) start(executable string, command []string, l *leasehold.Lease, lock *overlapLock) (*supervise.Child, error) {
 	p := f.lease.store.program
-	if err := lock.inherit(); err != nil {
+	locks, err := lock.inherit()
+	if err != nil {
 		return nil, err
 	}
 	child, err := p.signals.Start(supervise.Command{
@@ -210,6 +223,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		Stdout: p.stdout,
 		Stderr: p.stderr,
 
+		Keep:      locks,
 		Remaining: l.Remaining,
 		KillAfter: f.killAfter,
 		Warn:      func(format string, args ...any) { p.say("warning: "+format, args...) },
@@ -227,9 +241,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		return nil, &failure{code: exitInternal, message: err.Error()}
 	}
 	lock.setPid(child.Pid())
-	if log := p.logger(); log != nil {
-		log.Info("COMMAND started", "pid", child.Pid())
-	}
+	p.logger().Info("COMMAND started", "pid", child.Pid())
 	return child, nil
 }
 
@@ -261,8 +273,10 @@ type ending struct {
 	lost    error // why COMMAND was stopped; nil if it ended by itself, in time
 	code    int   // else its exit code
 	pid     int
-	release bool // the lease is to be released
-	gone    bool // nothing is left of COMMAND, if it was stopped or the lease is to be released
+	rest    bool  // COMMAND itself had ended, and what it left behind was stopped
+	left    []int // what it left behind, and goes on
+	release bool  // the lease is to be released
+	gone    bool  // nothing is left of COMMAND, if it was stopped or the lease is to be released
 }
 
 // wait returns when COMMAND has ended, or was stopped because the lease was lost.
@@ -272,13 +286,20 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	inTime := false
 	work := func(ctx context.Context) error {
 		lost := child.Wait(ctx)
+		if lost == nil && f.leftBehind == leftWait {
+			lost = child.WaitForRest(ctx)
+			end.rest = true
+		}
 		end.release = lost == nil && f.release.applies(child.ExitCode())
-		if lost != nil || end.release {
+		if lost != nil || end.release || f.leftBehind == leftStop {
 			end.gone = child.Stop()
 		} else {
+			if !f.lease.store.given.Changed("left-behind") { // else nobody wants to know
+				end.left = child.Rest()
+			}
 			end.gone = child.Detach()
 		}
-		if child.IsLate() {
+		if child.IsLate() || errors.Is(lost, supervise.ErrLate) {
 			lost = errHeldUp
 		}
 		inTime = lost == nil
@@ -301,13 +322,21 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 // finish releases the lease if it is to be released, and returns what the run
 // ends with.
 func (f *runFlags) finish(ctx context.Context, end ending, l *leasehold.Lease) error {
+	what := "COMMAND"
+	if end.rest {
+		what = "what COMMAND left behind"
+	}
 	switch {
 	case end.lost != nil && !end.gone:
-		return &failure{code: exitLost, message: fmt.Sprintf("%v; COMMAND was killed, but some of its processes are still there (process group %d)", end.lost, end.pid)}
+		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was killed, but some of its processes are still there (process group %d)", end.lost, what, end.pid)}
 	case end.lost != nil:
-		return &failure{code: exitLost, message: fmt.Sprintf("%v; COMMAND was stopped", end.lost)}
+		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was stopped", end.lost, what)}
 	case end.release && !end.gone:
 		f.lease.store.say("warning: lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
+	case f.leftBehind == leftStop && !end.gone:
+		f.lease.store.say("warning: some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
+	case len(end.left) > 0:
+		f.lease.store.say("warning: COMMAND has ended and left %s behind, which the lease is not kept alive for (--left-behind go-on, wait or stop)%s", countProcesses(len(end.left)), pidList(end.left))
 	case end.release:
 		ctx, cancel := context.WithTimeout(ctx, f.lease.store.timeout)
 		defer cancel()

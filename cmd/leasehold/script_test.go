@@ -89,16 +89,11 @@ func runScripts(t *testing.T, except string, setStore func(*testscript.Env) erro
 		RequireUniqueNames: true,
 		Cmds:               scriptCommands(t),
 		Setup: func(env *testscript.Env) error {
-			runtimeDir := filepath.Join(env.WorkDir, "runtime")
-			if err := os.Mkdir(runtimeDir, 0o700); err != nil {
-				return err
-			}
 			if err := setStore(env); err != nil {
 				return err
 			}
 			env.Setenv("LEASEHOLD_STORE", env.Getenv("STORE"))
 			env.Setenv("LEASEHOLD_HOLDER", "host-a")
-			env.Setenv("LEASEHOLD_RUNTIME_DIR", runtimeDir)
 			// Else the race detector adds a second to every exit.
 			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=10"))
 			env.Values[processesKey{}] = map[string]*process{}

@@ -36,6 +36,7 @@ func cmdSecured(t *testing.T, ts *testscript.TestScript) {
 	} {
 		ts.Setenv(name, value)
 	}
+	keepLocksApart(ts)
 	ts.Check(os.WriteFile(ts.MkAbs("alice"), fmt.Appendf(nil, "sasl:alice:%s\n", zktest.Users["alice"]), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("bob"), fmt.Appendf(nil, "sasl:bob:%s\n", zktest.Users["bob"]), 0o600))
 }

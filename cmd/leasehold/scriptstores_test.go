@@ -113,6 +113,15 @@ func cmdEnsemble(t *testing.T, ts *testscript.TestScript) {
 	s := zktest.Start(t)
 	servers.Store(ts, s)
 	ts.Setenv("LEASEHOLD_STORE", "zk://"+s.Addr())
+	keepLocksApart(ts)
+}
+
+// keepLocksApart gives a script whose leases have the same whole paths as another's
+// a directory of its own for locks.
+func keepLocksApart(ts *testscript.TestScript) {
+	dir := ts.MkAbs("locks")
+	ts.Check(os.Mkdir(dir, 0o700))
+	ts.Setenv("LEASEHOLD_RUNTIME_DIR", dir)
 }
 
 func ownServer(ts *testscript.TestScript) *zktest.Server {

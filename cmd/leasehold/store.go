@@ -8,9 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
@@ -134,24 +135,26 @@ func (u *storeURL) connect(ctx context.Context, logger *slog.Logger) (leasehold.
 	return s, nil
 }
 
-// identity is the same for all URLs of one store, as far as they show it.
-func (u *storeURL) identity() string {
+// lockedNames are what the lease at path is locked by on this host. Two URLs of
+// one lease share one of them, however they spell it.
+//
+// On ZooKeeper that is the whole path alone: nothing tells whether two lists of
+// hosts are of one ensemble, and to take one for two would run COMMAND twice. A
+// directory must exist. It is known by where it is, so that dir:/a/b and /c are
+// dir:/a and /b/c, and by its number, so that it may be mounted in two places.
+func (u *storeURL) lockedNames(path string) ([]string, error) {
 	if !u.isDir() {
-		var hosts []string
-		for _, host := range u.ensemble.Hosts {
-			hosts = append(hosts, strings.ToLower(host))
-		}
-		slices.Sort(hosts)
-		return "zk://" + strings.Join(slices.Compact(hosts), ",") + u.ensemble.Chroot
+		return []string{"zk:" + u.ensemble.Chroot + path}, nil
 	}
-	dir := filepath.Clean(u.dir)
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		return dirScheme + real
+	real, err := filepath.EvalSymlinks(u.dir)
+	if err != nil {
+		return nil, err
 	}
-	if parent, err := filepath.EvalSymlinks(filepath.Dir(dir)); err == nil { // dir does not exist yet
-		dir = filepath.Join(parent, filepath.Base(dir))
+	var st unix.Stat_t
+	if err := unix.Stat(real, &st); err != nil {
+		return nil, fmt.Errorf("%s: %w", real, err)
 	}
-	return dirScheme + dir
+	return []string{dirScheme + filepath.Join(real, path), fmt.Sprintf("%s%d:%d:%s", dirScheme, st.Dev, st.Ino, path)}, nil
 }
 
 // permissionHint says why the store may have refused this user.

@@ -32,26 +32,18 @@ type Proxy struct {
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	p := &Proxy{
-		target: target, links: map[*link]bool{},
+		target: target, addr: ReservePort(t), links: map[*link]bool{},
 		held: make(chan struct{}), dropped: make(chan struct{}),
 	}
 	p.changed = sync.NewCond(&p.mu)
-	for range 10 {
-		addr, err := freeAddr()
-		if err != nil {
-			t.Fatalf("start a proxy: %v", err)
-		}
-		p.addr = addr
-		if p.listen() == nil {
-			t.Cleanup(func() {
-				p.Cut()
-				p.running.Wait()
-			})
-			return p
-		}
+	if err := p.listen(); err != nil {
+		t.Fatalf("start a proxy: %v", err)
 	}
-	t.Fatal("start a proxy: no free port in ten tries")
-	return nil
+	t.Cleanup(func() {
+		p.Cut()
+		p.running.Wait()
+	})
+	return p
 }
 
 // Addr returns the address for clients to connect to, "127.0.0.1:port".
@@ -80,14 +72,9 @@ func (p *Proxy) Cut() {
 
 // Restore accepts connections again after Cut.
 func (p *Proxy) Restore() {
-	var err error
-	for range 100 {
-		if err = p.listen(); err == nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond) // until whoever took the port is done with it
+	if err := p.listen(); err != nil {
+		panic(err)
 	}
-	panic(err)
 }
 
 // Mute, while it is on, accepts connections and forwards nothing. When it

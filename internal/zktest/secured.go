@@ -43,11 +43,11 @@ type Secured struct {
 // StartSecured starts a server that ends with the test.
 func StartSecured(t testing.TB, security Security) *Secured {
 	t.Helper()
-	s, err := startSecured(t.TempDir(), security)
+	s, err := startSecured(t, security)
 	if err != nil {
 		t.Fatalf("start a secured ZooKeeper server: %v", err)
 	}
-	t.Cleanup(s.kill)
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -69,7 +69,8 @@ func (s *Secured) TLSConfig(t testing.TB) *tls.Config {
 	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}
 }
 
-func startSecured(dir string, security Security) (*Secured, error) {
+func startSecured(t testing.TB, security Security) (*Secured, error) {
+	dir := t.TempDir()
 	authority, err := NewAuthority(dir)
 	if err != nil {
 		return nil, err
@@ -90,9 +91,7 @@ func startSecured(dir string, security Security) (*Secured, error) {
 	if err := os.WriteFile(jaas, jaasConfig(), 0o600); err != nil {
 		return nil, err
 	}
-	if s.TLSAddr, err = freeAddr(); err != nil {
-		return nil, err
-	}
+	s.TLSAddr = ReservePort(t)
 	host, port, _ := net.SplitHostPort(s.TLSAddr)
 	extra := fmt.Sprintf(`secureClientPortAddress=%s
 secureClientPort=%s

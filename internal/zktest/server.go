@@ -3,20 +3,15 @@ package zktest
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"leasehold.example/leasehold/internal/zktest/child"
 )
-
-const startLimit = 60 * time.Second // on a machine busy with other tests
 
 // A Config says how a server differs from the usual one.
 type Config struct {
@@ -32,6 +27,8 @@ type Server struct {
 	env    []string
 	addr   string
 	shared bool
+
+	release func() // of the port
 
 	mu   sync.Mutex
 	proc *child.Process
@@ -51,7 +48,7 @@ func StartWith(t testing.TB, c Config) *Server {
 	if err != nil {
 		t.Fatalf("start a ZooKeeper server: %v", err)
 	}
-	t.Cleanup(s.kill)
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -75,7 +72,7 @@ func Main(m *testing.M) {
 	sharedMu.Lock()
 	defer sharedMu.Unlock()
 	if sharedServer != nil {
-		sharedServer.kill()
+		sharedServer.stop()
 	}
 	if sharedDir != "" {
 		os.RemoveAll(sharedDir)
@@ -107,38 +104,20 @@ func Shared(t testing.TB) *Server {
 	return sharedServer
 }
 
-// errPort means that another process has the port.
-var errPort = errors.New("port in use")
-
 func start(dir string, c Config) (*Server, error) {
-	s := &Server{dir: dir, env: c.Env}
-	for range 10 {
-		addr, err := freeAddr()
-		if err != nil {
-			return nil, err
-		}
-		s.addr = addr
-		if err := os.WriteFile(s.file("zoo.cfg"), s.config(c.Extra), 0o600); err != nil {
-			return nil, err
-		}
-		if err = s.run(); !errors.Is(err, errPort) {
-			return s, err
-		}
+	addr, release, err := reservePort()
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("no free port in ten tries: %w", errPort)
-}
-
-// freeAddr finds a loopback port below those that the kernel gives to outgoing
-// connections: one of these would stand in the way of Restart.
-func freeAddr() (string, error) {
-	for range 1000 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(12_000)))
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			return addr, l.Close()
-		}
+	s := &Server{dir: dir, env: c.Env, addr: addr, release: release}
+	if err := os.WriteFile(s.file("zoo.cfg"), s.config(c.Extra), 0o600); err != nil {
+		return nil, err
 	}
-	return "", errors.New("no free port from 20000 to 31999")
+	if err := s.run(); err != nil {
+		release()
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *Server) config(extra string) []byte {
@@ -180,9 +159,6 @@ func (s *Server) run() error {
 	if err := s.awaitReady(proc); err != nil {
 		proc.Kill()
 		text, _ := os.ReadFile(s.file("log"))
-		if strings.Contains(string(text), "Address already in use") {
-			return errPort
-		}
 		return fmt.Errorf("%w; its log:\n%s", err, text)
 	}
 	s.mu.Lock()
@@ -191,25 +167,21 @@ func (s *Server) run() error {
 	return nil
 }
 
+// awaitReady waits until the server serves requests, or its process ends. One
+// that is asked too early never answers, and one on a busy machine answers
+// late: the next question has twice the time.
 func (s *Server) awaitReady(proc *child.Process) error {
-	deadline := time.Now().Add(startLimit)
+	within := 500 * time.Millisecond
 	for {
-		received, _, err := s.report(500 * time.Millisecond) // asked too early it never answers
-		if err == nil {
-			var conf string
-			conf, err = Ask(s.addr, "conf", 5*time.Second)
-			if err == nil && !strings.Contains(conf, "dataDir="+s.file("data")) {
-				return errPort // somebody else's server answered
-			}
-		}
+		received, _, err := s.report(within)
 		if err == nil {
 			s.mu.Lock()
-			s.own = received + 1 // "conf" came after
+			s.own = received
 			s.mu.Unlock()
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("not ready after %v: %w", startLimit, err)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			within *= 2
 		}
 		select {
 		case <-proc.Done():
@@ -230,6 +202,11 @@ func (s *Server) Kill() {
 
 func (s *Server) kill() { s.process().Kill() }
 
+func (s *Server) stop() {
+	s.kill()
+	s.release()
+}
+
 // Restart starts the server again, on the same port and data, and waits until
 // it serves. A server that still runs is killed first. Its packet counter
 // starts again from zero.
@@ -237,16 +214,8 @@ func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.mustBeOwn("Restart")
 	s.kill()
-	deadline := time.Now().Add(startLimit)
-	for {
-		err := s.run()
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, errPort) || time.Now().After(deadline) {
-			t.Fatalf("restart the ZooKeeper server: %v", err)
-		}
-		time.Sleep(100 * time.Millisecond) // until whoever took the port is done with it
+	if err := s.run(); err != nil {
+		t.Fatalf("restart the ZooKeeper server: %v", err)
 	}
 }
 

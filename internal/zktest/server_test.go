@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,52 +105,26 @@ func TestDataAndAddressSurviveKillAndRestart(t *testing.T) {
 	}
 }
 
-// TestRestartWaitsForItsPort has a stranger take the port meanwhile: one who
-// answers nobody, and one who answers as a ZooKeeper does, since he is one.
-func TestRestartWaitsForItsPort(t *testing.T) {
+func TestReservedPort(t *testing.T) {
 	t.Parallel()
-	other := zktest.Shared(t).Addr()
-	for name, serve := range map[string]func(net.Conn){
-		"silent": func(c net.Conn) { c.Read(make([]byte, 4)) },
-		"server": func(c net.Conn) {
-			server, err := net.Dial("tcp", other)
-			if err == nil {
-				go io.Copy(server, c)
-				io.Copy(c, server)
-				server.Close()
-			}
-			c.Close()
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := zktest.Start(t)
-			s.Kill()
-			stranger, err := net.Listen("tcp", s.Addr())
-			if err != nil {
-				t.Fatal(err)
-			}
-			var served, gone atomic.Bool
-			go func() {
-				for {
-					c, err := stranger.Accept()
-					if err != nil {
-						return
-					}
-					serve(c)
-					served.Store(true)
-				}
-			}()
-			time.AfterFunc(2*time.Second, func() {
-				gone.Store(true)
-				stranger.Close()
-			})
-			s.Restart(t)
-			if !served.Load() || !gone.Load() {
-				t.Errorf("the stranger was asked: %v, and gone before Restart returned: %v; want both", served.Load(), gone.Load())
-			}
-			zktest.Conn(t, s.Addr())
+	addr := zktest.ReservePort(t)
+	if c, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("nobody listens: got connection %v and error %v, want it refused", c, err)
+	}
+	for range 2 {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatalf("listen on the reserved port: %v", err)
+		}
+		l.Close()
+	}
+	ofItsOwn := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 0)
 		})
+	}}
+	if _, err := ofItsOwn.Listen(t.Context(), "tcp", addr); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("listen on it without reuse: got error %v, want address in use", err)
 	}
 }
 

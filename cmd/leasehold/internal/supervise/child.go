@@ -19,6 +19,10 @@ type Command struct {
 	// closed on exec, under the same numbers.
 	Stdin, Stdout, Stderr *os.File
 
+	// Keep are those of these descriptors that the watchdog keeps open, too, until
+	// it ends.
+	Keep []int
+
 	// Remaining returns the time left until the deadline, which may move. The
 	// command and all that it started end before that.
 	Remaining func() time.Duration
@@ -39,8 +43,10 @@ type Child struct {
 	watchdogs     *watchdogs
 	stopDeadlines func()
 
+	twice     twice
 	stopped   chan unix.Signal // the command was stopped, by that signal
 	continued chan struct{}    // this process got SIGCONT
+	forRest   chan unix.Signal // signals after the command's end
 
 	late     chan struct{} // closed when the watchdog stops the command
 	markLate func()
@@ -59,6 +65,7 @@ func Start(command Command) (*Child, error) {
 		terminal:  openTerminal(command.Stdin, command.Stdout),
 		stopped:   make(chan unix.Signal, 1),
 		continued: make(chan struct{}, 1),
+		forRest:   make(chan unix.Signal, 16),
 		late:      make(chan struct{}),
 		ended:     make(chan struct{}),
 	}
@@ -94,6 +101,8 @@ func (c *Child) handleReport(r report) {
 		c.noteStopped(r.Stopped)
 	case r.Late:
 		c.markLate()
+	case r.Signal != 0:
+		c.noteSignal(r.Signal, true)
 	case r.Ended:
 		c.setEnded(unix.WaitStatus(r.Status))
 	}
@@ -126,8 +135,13 @@ func (c *Child) ExitCode() int {
 
 // Signal forwards a signal that this process got.
 func (c *Child) Signal(sig unix.Signal) {
+	c.noteSignal(sig, false)
 	switch {
 	case c.hasEnded(): // the pid may be another's by now
+		select {
+		case c.forRest <- sig:
+		default:
+		}
 	case sig == unix.SIGCONT: // not before a look at the deadline: see resume
 		select {
 		case c.continued <- struct{}{}:
@@ -166,6 +180,55 @@ func (c *Child) Wait(ctx context.Context) error {
 			c.resume()
 		}
 	}
+}
+
+// Rest returns the processes that a command that has ended left behind, as far as
+// they don't end at once. Only Linux can tell which: elsewhere that is the group,
+// by its number.
+func (c *Child) Rest() []int {
+	for begun := time.Now(); ; time.Sleep(pollInterval) {
+		if c.tree.hasNoRest() {
+			return nil
+		}
+		rest := c.tree.pids()
+		if len(rest) == 0 || time.Since(begun) > restTime {
+			return rest
+		}
+	}
+}
+
+// restTime is how long what ends with the command may take for that, as the first
+// part of a pipe when the last has ended.
+const restTime = 100 * time.Millisecond
+
+// WaitForRest is [Child.Wait] for what a command that has ended left behind.
+// Signals that this process gets are forwarded to all of it.
+func (c *Child) WaitForRest(ctx context.Context) error {
+	for begun := time.Now(); ; {
+		if c.tree.isGone() {
+			break
+		}
+		if !c.tree.groupLives() {
+			c.terminal.restore() // so that what is typed reaches this process
+		}
+		select {
+		case <-c.late:
+			return ErrLate
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case sig := <-c.forRest:
+			c.tree.signal(sig)
+		// A scan takes milliseconds, and a daemon may run for days.
+		case <-time.After(min(time.Second, max(pollInterval, time.Since(begun)/10))):
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case c.command.Remaining() <= 0: // this process was held up, and the watchdog may have stopped them
+		return ErrLate
+	}
+	return nil
 }
 
 // Stop stops the command and all that it started: SIGTERM, and SIGKILL after

@@ -52,6 +52,15 @@ func (t *processTree) scan() (groupLives bool, outside []processID) {
 
 func (t *processTree) killChildren() {}
 
+func (t *processTree) pids() []int {
+	if t.groupLives() {
+		return []int{t.leader.pid}
+	}
+	return nil
+}
+
+func (t *processTree) hasNoRest() bool { return false }
+
 // executable returns this program's own file.
 func executable() (string, error) { return os.Executable() }
 

@@ -6,7 +6,7 @@
 // subreapers, so that whatever the command has started, in whatever process
 // group or session, stays below one of the two and is stopped with it.
 //
-// [Start], [Child.Wait], and then [Child.Stop] or [Child.Detach] are all that a
+// [Start], [Child.Wait], perhaps [Child.Rest] or [Child.WaitForRest], and then [Child.Stop] or [Child.Detach] are all that a
 // program calls. The watchdog is the program itself, executed again under the
 // name [WatchdogName]: main calls [Watch] then, before anything else.
 package supervise

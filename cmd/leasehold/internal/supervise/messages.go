@@ -22,6 +22,7 @@ type instruction struct {
 	Start     *startInstruction `json:",omitempty"` // the command to start
 	Adopt     int               `json:",omitempty"` // the pid of a command that runs already
 	Parent    int               `json:",omitempty"` // with Adopt: the supervisor's pid
+	Keep      []int             `json:",omitempty"` // the descriptors that the watchdog does not close
 	KillAfter time.Duration     `json:",omitempty"`
 	Deadline  *deadline         `json:",omitempty"` // again whenever it has moved
 	Stopping  bool              `json:",omitempty"` // the supervisor stops the command itself, and has sent SIGTERM
@@ -45,6 +46,7 @@ type report struct {
 	Late    bool          `json:",omitempty"` // the watchdog stops the command, or does not start it, since the deadline is near
 	Ended   bool          `json:",omitempty"` // the command has ended, with this Status
 	Status  uint32        `json:",omitempty"`
+	Signal  unix.Signal   `json:",omitempty"` // the watchdog got it
 }
 
 // failureReport is the report of a command that could not be started.

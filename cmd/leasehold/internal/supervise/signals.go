@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,6 +68,35 @@ func (s *Signals) handle(sig unix.Signal) {
 	case s.pending == nil && slices.Contains(interrupting, os.Signal(sig)):
 		s.pending = &Interruption{sig}
 		s.cancel(s.pending)
+	}
+}
+
+// twice notes which signals this process and its watchdog got. The watchdog is in
+// a process group of its own, so a signal that reaches both was sent to all
+// processes of a service, and the command has got it before it is forwarded.
+type twice struct {
+	mu                sync.Mutex // guards what is below
+	ours, theWatchdog map[unix.Signal]time.Time
+	said              bool
+}
+
+// atOnce is the most that lies between the two.
+const atOnce = 3 * time.Second
+
+func (c *Child) noteSignal(sig unix.Signal, byWatchdog bool) {
+	c.twice.mu.Lock()
+	defer c.twice.mu.Unlock()
+	mine, other := &c.twice.ours, c.twice.theWatchdog
+	if byWatchdog {
+		mine, other = &c.twice.theWatchdog, c.twice.ours
+	}
+	if *mine == nil {
+		*mine = map[unix.Signal]time.Time{}
+	}
+	(*mine)[sig] = time.Now()
+	if at, ok := other[sig]; ok && time.Since(at) < atOnce && !c.twice.said {
+		c.twice.said = true
+		c.command.Warn("%s was sent to all processes, and forwarded as well, so COMMAND got it twice: let the service send it to leasehold alone (KillMode=mixed)", unix.SignalName(sig))
 	}
 }
 

@@ -101,6 +101,20 @@ func (t *processTree) kill() {
 // ended, or runs as another user, and neither can be helped.
 func (t *processTree) signalGroup(sig unix.Signal) { _ = unix.Kill(-t.leader.pid, sig) }
 
+// signal sends sig to every process.
+func (t *processTree) signal(sig unix.Signal) {
+	_, outside := t.scan()
+	t.signalGroup(sig)
+	for _, p := range outside {
+		p.signal(sig)
+	}
+}
+
+func (t *processTree) groupLives() bool {
+	lives, _ := t.scan()
+	return lives
+}
+
 // isGone reports whether all of the tree has ended. One scan may miss a process
 // whose parent ends meanwhile, so it takes two.
 func (t *processTree) isGone() bool {

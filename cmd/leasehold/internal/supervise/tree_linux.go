@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,6 +98,34 @@ func (t *processTree) scan() (groupLives bool, outside []processID) {
 	}
 	t.known = known
 	return groupLives, outside
+}
+
+// pids returns the processes in the group and outside of it.
+func (t *processTree) pids() (pids []int) {
+	t.scan()
+	for p := range t.known {
+		pids = append(pids, p.pid)
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// hasNoRest reports whether all but the leader have certainly ended, which costs
+// less than a scan: what is left would be a child of the root, by now or by one of
+// its parents.
+func (t *processTree) hasNoRest() bool {
+	for _, root := range t.roots() {
+		children := childrenOf(root)
+		if len(children) == 0 { // the leader is one, unless it was waited for, or the kernel lists none
+			return false
+		}
+		for _, pid := range children {
+			if p := readProcess(pid); p.pid != t.leader.pid && p.pid != 0 && !p.ended {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // descendants returns the pids of what descends from the roots, or from what

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -54,7 +55,7 @@ const (
 // returns the exit code.
 func Watch(args []string) int {
 	nameSelf(WatchdogName)
-	surviveSignals()
+	signals := surviveSignals()
 	if len(args) != 2 {
 		return watchdogFailed
 	}
@@ -80,6 +81,7 @@ func Watch(args []string) int {
 		killAfter:    first.KillAfter,
 		remaining:    first.Deadline.countdown(),
 	}
+	go w.reportSignals(signals)
 	adoptOrphans()
 	switch {
 	case first.Start == nil:
@@ -93,7 +95,7 @@ func Watch(args []string) int {
 			return watchdogFailed
 		}
 	}
-	closeInherited()
+	closeInherited(first.Keep)
 	code := w.run()
 	childless() // reaps the command, which would stay a zombie below an init that reaps nothing
 	return code
@@ -103,13 +105,20 @@ func Watch(args []string) int {
 // ending the watchdog: the supervisor gets it too, and forwards it. The signals
 // are caught, not ignored, so that the command has their defaults, but for those
 // that it is to ignore.
-func surviveSignals() {
-	caught := make(chan os.Signal, 1)
+func surviveSignals() <-chan os.Signal {
+	caught := make(chan os.Signal, 16)
 	catch(caught, append(interrupting, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)...)
-	go func() {
-		for range caught {
+	return caught
+}
+
+// reportSignals reports those signals that somebody has sent to all processes of
+// a service, or to the watchdog alone: only the supervisor can tell which.
+func (w *watchdog) reportSignals(signals <-chan os.Signal) {
+	for sig := range signals {
+		if sig, ok := sig.(unix.Signal); ok && slices.Contains(interrupting, os.Signal(sig)) {
+			w.reports.send(report{Signal: sig})
 		}
-	}()
+	}
 }
 
 func receiveInstructions(r io.Reader) <-chan instruction {
@@ -191,9 +200,8 @@ func (w *watchdog) start(s *startInstruction) error {
 }
 
 // closeInherited closes what only the command needs: whoever reads from a pipe
-// waits until all that have it open have ended, and locks on files that the
-// command inherits last as long as the command.
-func closeInherited() {
+// waits until all that have it open have ended.
+func closeInherited(keep []int) {
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
 			_ = duplicate(int(null.Fd()), fd)
@@ -204,6 +212,10 @@ func closeInherited() {
 	for _, entry := range open {
 		fd, err := strconv.Atoi(entry.Name())
 		if err != nil || fd < 3 {
+			continue
+		}
+		if slices.Contains(keep, fd) { // nothing that is started from here on gets it
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 			continue
 		}
 		// All that this process has opened itself is closed on exec.

@@ -48,7 +48,7 @@ type watchdogs struct {
 // pid.
 func (ws *watchdogs) start(first instruction) (pid int, err error) {
 	d := readDeadline(ws.command.Remaining)
-	first.Deadline, first.KillAfter = &d, ws.command.KillAfter
+	first.Deadline, first.KillAfter, first.Keep = &d, ws.command.KillAfter, ws.command.Keep
 	before := children() // not the command's: as PID 1, say, or after a shell's exec
 	w, reports, err := ws.execute(d)
 	if err != nil {
