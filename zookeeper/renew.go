@@ -156,7 +156,8 @@ func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node) ([]zk.
 		return nil, lost
 	}
 	seen := readState{session: sess, record: n, below: &below}
-	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data))
+	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data)) &&
+		!isReleased(*n) // what we are about to release has just been added to what was sent
 	if early := seen.entry("").HeldUntil; !takenBack && (early.IsZero() || !early.Equal(endOf(own))) {
 		return nil, lost
 	}
@@ -173,6 +174,12 @@ func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node) ([]zk.
 	}
 	h.record = *n
 	return ops, nil
+}
+
+// isReleased reports whether a record is that of a released lease.
+func isReleased(n node) bool {
+	rec, err := kazoo.Parse(n.data)
+	return err == nil && rec.IsReleased()
 }
 
 // endOf returns the end in a record, and the zero time if it can't be read.
