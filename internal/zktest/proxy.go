@@ -50,6 +50,13 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // Addr returns the address for clients to connect to, "127.0.0.1:port".
 func (p *Proxy) Addr() string { return p.addr }
 
+// Connections returns how many connections there are.
+func (p *Proxy) Connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links)
+}
+
 // Cut closes all connections and refuses new ones. What the proxy still held
 // is lost.
 func (p *Proxy) Cut() {

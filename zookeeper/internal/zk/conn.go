@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,29 +17,31 @@ import (
 // answered in the order in which they were sent, or never.
 type conn struct {
 	netConn     net.Conn
-	host        string
+	host, addr  string
 	reader      *bufio.Reader
 	stepTimeout time.Duration // bound on each step until readLoop
 	idleTimeout time.Duration // and since: for the server to send, and to take, something
 	report      func(error)   // gets errors, and nil for the first answer
 	clock       func() time.Duration
-	release     func() bool // to be called when the connection has ended
+	canLeave    bool         // there is another server, or address, to go to
+	received    atomic.Int64 // when something was received last, by clock
+	release     func() bool  // to be called when the connection has ended
 
 	// of readLoop
 	zxid     int64         // the newest transaction that an answer names
 	touched  time.Duration // when the newest request was sent that was answered
 	answered bool
 
-	mu       sync.Mutex
-	xid      int32
-	pending  []*Pending               // sent and not answered
-	pings    []time.Duration          // when those were sent that are not answered
-	watches  map[string]chan struct{} // by path
-	unsent   []byte                   // for writeLoop
-	writing  bool                     // writeLoop runs
-	writeErr error
-	closed   bool
-	pinger   *time.Timer
+	mu      sync.Mutex
+	xid     int32
+	pending []*Pending               // sent and not answered
+	pings   []time.Duration          // when those were sent that are not answered
+	watches map[string]chan struct{} // by path
+	unsent  []byte                   // for writeLoop
+	writing bool                     // writeLoop runs
+	leftErr error                    // why we have closed it
+	closed  bool
+	pinger  *time.Timer
 }
 
 // send sends p's request. It does not wait.
@@ -53,7 +56,7 @@ func (c *conn) send(p *Pending) {
 	c.xid = (c.xid + 1) & 0x7fffffff // the server's own are negative
 	p.xid = c.xid
 	setXid(frame, p.xid)
-	p.sent = c.clock()
+	p.conn, p.sent = c, c.clock()
 	c.pending = append(c.pending, p)
 	c.write(frame)
 }
@@ -80,13 +83,40 @@ func (c *conn) writeLoop() {
 		}
 		c.netConn.SetWriteDeadline(time.Now().Add(c.idleTimeout))
 		if _, err := c.netConn.Write(b); err != nil {
-			c.mu.Lock()
-			c.writeErr = err
-			c.mu.Unlock()
-			c.close() // which ends readLoop
+			c.leave(err)
 			return
 		}
 	}
+}
+
+// leave closes the connection because of err, which ends readLoop.
+func (c *conn) leave(err error) {
+	c.mu.Lock()
+	c.leftErr = cmp.Or(c.leftErr, err)
+	c.mu.Unlock()
+	c.close()
+}
+
+// minSilence is how long a server may take to answer, whoever is impatient.
+const minSilence = 300 * time.Millisecond
+
+// leaveIfSilent leaves a connection on which nothing at all has come since the
+// moment sent, though something was sent then that is to be answered. The server
+// may hang while others answer.
+func (c *conn) leaveIfSilent(sent time.Duration) {
+	silence := c.clock() - sent
+	if c.canLeave && silence >= minSilence && time.Duration(c.received.Load()) < sent {
+		c.leave(fmt.Errorf("no answer for %s", silence.Round(time.Millisecond)))
+	}
+}
+
+// Read notes when something was received.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.netConn.Read(b)
+	if n > 0 {
+		c.received.Store(int64(c.clock()))
+	}
+	return n, err
 }
 
 var pingFrame = endFrame(beginFrame(opPing, xidPing))
@@ -247,14 +277,12 @@ func (c *conn) roundTrip(frame []byte, limit uint32) ([]byte, error) {
 	return answer, cmp.Or(err, writeErr)
 }
 
-// describe adds the host to err. If the connection was closed because of a
-// failed write, that is the error.
+// describe adds the host to err. If we have left the connection, the error is
+// why.
 func (c *conn) describe(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.writeErr != nil {
-		err = c.writeErr
-	}
+	err = cmp.Or(c.leftErr, err)
 	var unexpected *ResponseError
 	if errors.As(err, &unexpected) {
 		unexpected.host = c.host

@@ -2,38 +2,106 @@ package zk
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 )
 
 // readBuffer is the most that one system call reads: a frame, or many.
 const readBuffer = 4 << 10
 
-// connect begins the session at host, or continues it there. The name is looked
-// up anew, and all of its addresses are tried. It returns ErrSessionOver if the
-// session has expired. The connection ends with ctx.
-func (s *Session) connect(ctx context.Context, host string) (*conn, error) {
+// A found is a host of the Config, and what its name stands for.
+type found struct {
+	host  string   // host:port
+	addrs []string // address:port
+	err   error
+}
+
+// quickLookup is how long a round waits for all names, to try the hosts in their
+// order.
+const quickLookup = 50 * time.Millisecond
+
+// lookUp looks all hosts up, at the same time. It yields first those that are
+// found quickly, in their order, and then the others, as they come.
+func (s *Session) lookUp(ctx context.Context, hosts []string) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		ctx, cancel := context.WithTimeout(ctx, s.stepTimeout())
+		defer cancel()
+		come := make(chan found, len(hosts))
+		for _, host := range hosts {
+			go func() {
+				addrs, err := lookUpHost(ctx, host)
+				come <- found{host, addrs, err}
+			}()
+		}
+		var quick []found
+		enough := time.After(quickLookup)
+	gather:
+		for len(quick) < len(hosts) {
+			select {
+			case f := <-come:
+				quick = append(quick, f)
+			case <-enough:
+				break gather
+			}
+		}
+		slices.SortStableFunc(quick, func(a, b found) int {
+			return cmp.Compare(slices.Index(hosts, a.host), slices.Index(hosts, b.host))
+		})
+		for _, f := range quick {
+			if !yield(f) {
+				return
+			}
+		}
+		for range len(hosts) - len(quick) {
+			if !yield(<-come) {
+				return
+			}
+		}
+	}
+}
+
+// lookUpHost returns the addresses of a host, with its port.
+func lookUpHost(ctx context.Context, host string) ([]string, error) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
 		return nil, err
 	}
-	lookup, cancel := context.WithTimeout(ctx, s.stepTimeout())
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupHost(lookup, name)
-	if err != nil {
-		s.report(err)
-		return nil, err
+	addrs, err := net.DefaultResolver.LookupHost(ctx, name)
+	for i, addr := range addrs {
+		addrs[i] = net.JoinHostPort(addr, port)
 	}
+	return addrs, err
+}
+
+// connect begins the session at a host, or continues it there. All of its
+// addresses are tried, that of the newest connection last. It returns
+// ErrSessionOver if the session has expired. The connection ends with ctx.
+func (s *Session) connect(ctx context.Context, at found) (*conn, error) {
+	if at.err != nil {
+		s.report(at.err)
+		return nil, at.err
+	}
+	addrs := at.addrs
 	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	if slices.Contains(addrs, s.lastAddr) {
+		addrs = moveToEnd(addrs, s.lastAddr)
+	}
+	var err error
 	authErrs := 0
 	for _, addr := range addrs {
 		var c *conn
-		c, err = s.dial(ctx, host, net.JoinHostPort(addr, port))
+		c, err = s.dial(ctx, at.host, addr)
 		if err == nil || errors.Is(err, ErrSessionOver) || s.fatal() != nil || ctx.Err() != nil {
+			if err == nil {
+				c.addr, c.canLeave = addr, len(s.config.Hosts) > 1 || len(addrs) > 1
+			}
 			return c, err
 		}
 		if isAuthError(err) {
@@ -41,7 +109,7 @@ func (s *Session) connect(ctx context.Context, host string) (*conn, error) {
 		}
 	}
 	if authErrs == len(addrs) {
-		s.setAuthErr(host, err)
+		s.setAuthErr(at.host, err)
 	} else {
 		s.report(err)
 	}
@@ -79,7 +147,7 @@ func (s *Session) handshake(c *conn) error {
 			return s.handshakeError(c, fmt.Errorf("TLS handshake: %w", err))
 		}
 	}
-	c.reader = bufio.NewReaderSize(c.netConn, readBuffer)
+	c.reader = bufio.NewReaderSize(c, readBuffer)
 	c.touched = s.config.Clock()
 	frame, err := c.roundTrip(s.connectRequest(), maxConnectResponse)
 	if err != nil {

@@ -41,3 +41,8 @@ func DecodeConnectResponse(frame []byte, resumed int64) (timeout time.Duration, 
 func DigestMD5(user, password, uri, cnonce, challenge string) (response, proof string, err error) {
 	return (&digestMD5{user, password, uri, cnonce}).respond(challenge)
 }
+
+// RoundTime is that of a session that has been without a connection for so long.
+func RoundTime(down time.Duration) time.Duration {
+	return (&Session{disconnectedAt: time.Now().Add(-down)}).roundTime()
+}

@@ -2,6 +2,7 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -10,6 +11,7 @@ type Pending struct {
 	session *Session
 	request Request
 	xid     int32
+	conn    *conn         // that it was sent on
 	sent    time.Duration // by the session's clock
 	done    chan struct{} // closed once there is reply or err
 	reply   Reply
@@ -42,6 +44,9 @@ func (p *Pending) Wait(ctx context.Context) (Reply, error) {
 	}
 	if p.session.IsOver() {
 		return Reply{}, ErrSessionOver
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		p.conn.leaveIfSilent(p.sent)
 	}
 	return Reply{}, p.session.Unreachable(ctx)
 }

@@ -55,6 +55,7 @@ type Session struct {
 	password []byte
 	zxid     int64         // the newest transaction that it has seen
 	touched  time.Duration // by Clock: when the newest request was sent that was answered
+	lastAddr string        // of the newest connection
 
 	mu             sync.Mutex
 	id             int64         // 0 before there is a session
@@ -94,40 +95,54 @@ func (s *Session) run(ctx context.Context) {
 	defer close(s.stopped)
 	hosts := slices.Clone(s.config.Hosts) // in an order of its own, so that clients spread
 	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
-	var round time.Time // when the present round of attempts began
-	for i := 0; ; i = (i + 1) % len(hosts) {
-		if i == 0 {
-			sleep(ctx, time.Until(round.Add(roundTime())))
-			round = time.Now()
-		}
-		c, err := s.connect(ctx, hosts[i])
-		if errors.Is(err, ErrSessionOver) {
-			if s.id != 0 && s.config.Clock()-s.touched < s.timeout {
-				s.notify(s.config.OnTimeMissing)
-			}
-			s.End()
-			return
-		}
-		if s.fatal() != nil || ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			s.config.Logger.Debug("no connection to ZooKeeper", "error", err)
-			if s.isStale() {
+	for ctx.Err() == nil {
+		round := time.Now()
+		for found := range s.lookUp(ctx, hosts) {
+			c, err := s.connect(ctx, found)
+			if errors.Is(err, ErrSessionOver) {
+				if s.id != 0 && s.config.Clock()-s.touched < s.timeout {
+					s.notify(s.config.OnTimeMissing)
+				}
 				s.End()
 				return
 			}
-			continue
+			if s.fatal() != nil || ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				s.config.Logger.Debug("no connection to ZooKeeper", "error", err)
+				if s.isStale() {
+					s.End()
+					return
+				}
+				continue
+			}
+			s.serve(c)
+			hosts = moveToEnd(hosts, c.host)
+			if time.Since(round) > minRound { // the names may stand for others by now
+				break
+			}
 		}
-		s.config.Logger.Debug("connected to ZooKeeper", "host", c.host)
-		s.setConn(c)
-		err = c.readLoop()
-		s.zxid, s.touched = c.zxid, c.touched
-		s.setConn(nil)
-		s.report(err)
-		s.notify(s.config.OnLost)
-		s.config.Logger.Debug("lost the connection to ZooKeeper", "error", err)
+		sleep(ctx, time.Until(round.Add(s.roundTime())))
 	}
+}
+
+// serve uses the connection until it is lost.
+func (s *Session) serve(c *conn) {
+	s.config.Logger.Debug("connected to ZooKeeper", "host", c.host)
+	s.setConn(c)
+	err := c.readLoop()
+	s.zxid, s.touched, s.lastAddr = c.zxid, c.touched, c.addr
+	s.setConn(nil)
+	s.report(err)
+	s.notify(s.config.OnLost)
+	s.config.Logger.Debug("lost the connection to ZooKeeper", "error", err)
+}
+
+// moveToEnd returns all with last at the end.
+func moveToEnd(all []string, last string) []string {
+	i := slices.Index(all, last)
+	return append(slices.Delete(slices.Clone(all), i, i+1), last)
 }
 
 // notify calls f unless it is nil or the session is over.
@@ -137,9 +152,21 @@ func (s *Session) notify(f func()) {
 	}
 }
 
-// roundTime is how long it takes at least until a host is tried again. It
-// differs so that many clients don't come at once.
-func roundTime() time.Duration { return 500*time.Millisecond + rand.N(500*time.Millisecond) }
+// The bounds of the time that a round of attempts on all hosts takes at least.
+const (
+	minRound = time.Second
+	maxRound = 8 * time.Second
+)
+
+// roundTime is how long it takes at least until a host is tried again: longer
+// the longer there is no connection, and different each time so that many
+// clients don't come at once.
+func (s *Session) roundTime() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := max(minRound, min(time.Since(s.disconnectedAt)/8, maxRound))
+	return d/2 + rand.N(d/2)
+}
 
 // sleep returns after d, or when ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
