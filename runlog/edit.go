@@ -1,0 +1,202 @@
+package runlog
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// withoutTick returns h without what it has of ticks.
+func (h Head) withoutTick() Head {
+	kept := Head{Schedule: h.Schedule, Timezone: h.Timezone, Since: h.Since, Paused: h.Paused}
+	if h.LastSuccess.Before(h.Tick) {
+		kept.LastSuccess, kept.LastSuccessEnd = h.LastSuccess, h.LastSuccessEnd
+	}
+	return kept
+}
+
+// limit returns how many attempts of the tick due were allowed by hand, 0 for
+// none.
+func (h Head) limit(due time.Time) int {
+	if h.Tick.Equal(due) {
+		return h.Limit
+	}
+	return 0
+}
+
+// find returns the entry with this id, nil where there is none.
+func (l Log) find(id string) *Run {
+	if i := l.index(id); i >= 0 {
+		return &l.Runs[i]
+	}
+	return nil
+}
+
+func (l Log) index(id string) int {
+	return slices.IndexFunc(l.Runs, func(r Run) bool { return r.ID == id && id != "" })
+}
+
+// success returns the newest entry of a run of due that succeeded, nil where
+// there is none.
+func (l Log) success(due time.Time) *Run {
+	return l.first(func(r Run) bool { return r.Result == Success && r.Tick.Equal(due) })
+}
+
+// running returns the newest entry of a run of holder's that goes on, nil where
+// there is none.
+func (l Log) running(holder string) *Run {
+	return l.first(func(r Run) bool { return r.Result == Running && r.Holder == holder })
+}
+
+func (l Log) first(match func(Run) bool) *Run {
+	if i := slices.IndexFunc(l.Runs, match); i >= 0 {
+		return &l.Runs[i]
+	}
+	return nil
+}
+
+// enter puts r before the other entries.
+func (l Log) enter(r Run) Log {
+	r.Host, r.Program, r.Reason = clip(r.Host, maxName), clip(r.Program, maxName), clip(r.Reason, MaxText)
+	l.Runs = append([]Run{r}, l.Runs...)
+	return l
+}
+
+// Enter enters a run without a schedule.
+func (l Log) Enter(r Run) Log {
+	r.Tick, r.Attempt, r.Result = time.Time{}, 0, Running
+	return l.enter(r)
+}
+
+// Begin enters r as the attempt that d, the answer to q, lets begin. What was
+// running and did not report is unknown from now on.
+func (d Decision) Begin(q Question, r Run) Log {
+	l := Log{Head: d.head, Runs: slices.Clone(q.Log.Runs)}
+	for i := range l.Runs {
+		if l.Runs[i].Result == Running {
+			l.Runs[i].Result = Unknown
+		}
+	}
+	if d.kazoo != nil {
+		l = l.enter(*d.kazoo)
+	}
+	r.Tick, r.Attempt, r.Result = q.Due, d.Attempt, Running
+	l = l.enter(r).Note(q)
+	h := &l.Head
+	h.Limit = h.limit(q.Due)
+	h.Tick, h.Attempts, h.ID, h.Running, h.Done = q.Due, d.Attempt, r.ID, true, false
+	h.RetryAt, h.Until = time.Time{}, time.Time{}
+	return l
+}
+
+// Note notes the schedule of q, and that it was first seen now unless the log has
+// it already.
+func (l Log) Note(q Question) Log {
+	if l.Head.Schedule != q.Schedule || l.Head.Timezone != q.Timezone {
+		l.Head.Schedule, l.Head.Timezone, l.Head.Since = q.Schedule, q.Timezone, second(q.Now)
+	}
+	return l
+}
+
+// An End is how a run ended.
+type End struct {
+	ID     string
+	Result Result
+	At     time.Time
+	Exit   *int
+	Signal string
+
+	RetryAt time.Time // no other attempt is begun before; zero for at once
+	Until   time.Time // the end that is left in the record; zero if it is left as it is
+}
+
+// Finish enters how a run ended; ok is false if the log does not have it. A run
+// that was finished already stays as it is. A success counts whichever attempt of
+// the newest tick it was.
+func (l Log) Finish(e End) (_ Log, ok bool) {
+	h, at := &l.Head, e.At.UTC().Truncate(time.Millisecond)
+	i, newest := l.index(e.ID), e.ID == h.ID && e.ID != ""
+	if i < 0 && !newest {
+		return l, false
+	}
+	tick, over := h.Tick, !h.Running
+	if i >= 0 {
+		tick, over = l.Runs[i].Tick, l.Runs[i].Result != Running && l.Runs[i].Result != Unknown
+	}
+	if over {
+		return l, true
+	}
+	if i >= 0 {
+		l.Runs = slices.Clone(l.Runs)
+		r := &l.Runs[i]
+		r.Result, r.Ended, r.Exit, r.Signal = e.Result, at, e.Exit, e.Signal
+	}
+	if newest {
+		h.Running, h.Until, h.RetryAt = false, e.Until.UTC(), second(e.RetryAt)
+	}
+	if e.Result == Success && !tick.IsZero() {
+		h.Done = h.Done || tick.Equal(h.Tick)
+		if tick.After(h.LastSuccess) {
+			h.LastSuccess, h.LastSuccessEnd = tick, at
+		}
+	}
+	return l, true
+}
+
+// Withdraw takes out an attempt that was not begun after all.
+func (l Log) Withdraw(id string) Log {
+	if i := l.index(id); i >= 0 {
+		l.Runs = slices.Delete(slices.Clone(l.Runs), i, i+1)
+	}
+	if h := &l.Head; h.ID == id && id != "" {
+		h.Attempts, h.ID, h.Running = max(0, h.Attempts-1), "", false
+	}
+	return l
+}
+
+// Pause makes the rule refuse all ticks.
+func (l Log) Pause(n Note, id string) Log {
+	n.Reason, n.By, n.Since = clip(n.Reason, MaxText), clip(n.By, maxName), second(n.Since)
+	l.Head.Paused = &n
+	return l.byHand(Paused, n, id)
+}
+
+// Resume ends a pause.
+func (l Log) Resume(n Note, id string) Log {
+	l.Head.Paused = nil
+	return l.byHand(Resumed, n, id)
+}
+
+// Reopen allows one more attempt of the newest tick, whether or not it succeeded;
+// ok is false if no tick was begun yet.
+func (l Log) Reopen(n Note, id string) (_ Log, ok bool) {
+	h := &l.Head
+	if h.Tick.IsZero() {
+		return l, false
+	}
+	h.Done, h.Limit, h.RetryAt = false, max(h.Limit, h.Attempts+1), time.Time{}
+	return l.byHand(Reopened, n, id), true
+}
+
+func (l Log) byHand(what Result, n Note, id string) Log {
+	return l.enter(Run{ID: id, Holder: clip(n.By, maxName), Started: second(n.Since), Result: what, Reason: n.Reason})
+}
+
+// kazooID makes an id for kazoo's run, which is always the same for one record.
+func kazooID(r Record) string { return "kazoo-" + r.Created.UTC().Format("20060102T150405.000") }
+
+func second(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Second)
+}
+
+// clip returns text as valid UTF-8 of at most n bytes.
+func clip(text string, n int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
+}
