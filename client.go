@@ -142,7 +142,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 		if err != nil {
 			return &RecordError{Path: path, Err: err}
 		}
-		err = c.Store.Release(ctx, e, data)
+		err = c.Store.Release(ctx, e, data, nil)
 		if err == nil {
 			c.log().InfoContext(ctx, "lease released", "path", path, "holder", s.Holder, "token", s.Token)
 			return nil

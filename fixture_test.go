@@ -227,11 +227,11 @@ func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte) (
 	return f.finish(e, err)
 }
 
-func (f *faulty) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+func (f *faulty) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	if err := f.begin(ctx, "release"); err != nil {
 		return err
 	}
-	return f.Store.Release(ctx, held, data)
+	return f.Store.Release(ctx, held, data, edit)
 }
 
 func (f *faulty) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {

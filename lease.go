@@ -272,7 +272,7 @@ func (l *Lease) Release(ctx context.Context) error {
 		return fmt.Errorf("release lease %q: %w", l.path, err)
 	}
 	l.setOver(errReleasing) // another may have it before the reply comes
-	err = l.request.Store.Release(ctx, entry, data)
+	err = l.request.Store.Release(ctx, entry, data, nil)
 	if errors.Is(err, context.Canceled) && !errors.Is(err, ErrOutcomeUnknown) { // outlive's doing
 		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -330,7 +330,7 @@ func (l *Lease) undo(ctx context.Context) error {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
 	l.setOver(errReleasing)
-	if err := l.request.Store.Release(ctx, entry, data); err != nil && !errors.Is(err, ErrLost) {
+	if err := l.request.Store.Release(ctx, entry, data, nil); err != nil && !errors.Is(err, ErrLost) {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
 	l.setOver(errReleased)

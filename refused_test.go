@@ -45,8 +45,16 @@ func (u untouchable) Renew(context.Context, leasehold.Entry, []byte) (leasehold.
 	return leasehold.Entry{}, u.touch("renew")
 }
 
-func (u untouchable) Release(context.Context, leasehold.Entry, []byte) error {
+func (u untouchable) Release(context.Context, leasehold.Entry, []byte, leasehold.LogEdit) error {
 	return u.touch("release")
+}
+
+func (u untouchable) ReadLog(_ context.Context, known leasehold.Entry) (leasehold.Entry, error) {
+	return known, u.touch("read a log")
+}
+
+func (u untouchable) EditLog(context.Context, string, leasehold.LogEdit) error {
+	return u.touch("edit a log")
 }
 
 func (u untouchable) Watch(context.Context, string) (leasehold.Entry, <-chan struct{}, error) {

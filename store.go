@@ -2,6 +2,8 @@ package leasehold
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -32,9 +34,14 @@ type Store interface {
 	// has just called it: it can save a Store from reading the same again. Else
 	// it has nothing but the Path.
 	//
+	// Where old has no Log, decide may return ErrNeedsLog: it is called again with
+	// the run log, which a Store need not read else. A proposed Log is committed
+	// with the grant, and only if the run log is the one that decide was called
+	// with.
+	//
 	// If ctx ends while a commit is under way, Grant returns ErrOutcomeUnknown,
-	// and the Store takes the grant back (Proposal.Undo) as soon as it learns
-	// that there was one.
+	// and the Store takes the grant back (Proposal.Undo and UndoLog) as soon as it
+	// learns that there was one.
 	Grant(ctx context.Context, known Entry, decide func(old Entry) (Proposal, error)) (granted, replaced Entry, err error)
 
 	// Renew replaces the data of the grant that held belongs to; the grant
@@ -45,8 +52,21 @@ type Store interface {
 	// Release ends the grant that held belongs to and leaves data as the
 	// record. held comes from Grant or Renew, or from Read, by another
 	// process. It returns ErrLost, and has changed nothing, if held is no
-	// longer what is there.
-	Release(ctx context.Context, held Entry, data []byte) error
+	// longer what is there. edit, unless it is nil, changes the run log in the same
+	// commit, as in EditLog.
+	Release(ctx context.Context, held Entry, data []byte, edit LogEdit) error
+
+	// ReadLog returns known with the run log of its path. Where nothing was logged,
+	// that is empty. Grant may begin with what ReadLog returns.
+	ReadLog(ctx context.Context, known Entry) (Entry, error)
+
+	// EditLog replaces the run log of path by what edit makes of it, unless that is
+	// the same. It makes the path where there is none. edit is called again if the
+	// log was changed in between, or the outcome of a commit is unknown, so it must
+	// have no side effects, and must change nothing where its change is made
+	// already. An error from edit is returned as it is, and nothing has been
+	// written.
+	EditLog(ctx context.Context, path string, edit LogEdit) error
 
 	// Watch returns what Read does, and a channel that is closed once that
 	// may have changed, or when ctx ends.
@@ -101,6 +121,12 @@ type Entry struct {
 	Machine   string
 	HeldUntil time.Time
 
+	// ByKazoo is set if kazoo wrote the record. A Store may not know.
+	ByKazoo bool
+
+	// Log is the path's run log, nil where it was not read.
+	Log *Log
+
 	// Stamp is that of the commit that returned this Entry, and zero if it was
 	// only read.
 	Stamp Stamp
@@ -114,12 +140,42 @@ type Proposal struct {
 	Data []byte // the new record
 	Undo []byte // what to write over Data if nobody is left to use the grant
 
+	Log     []byte  // the new run log; nil to leave it as it is
+	UndoLog LogEdit // what then becomes of the run log, where there is a Log
+
 	// FormerEnd is the end of another holder's lease that the grant replaces, and
 	// zero if there is none, or if leases do not go by the Store's clock. If the
 	// Store's clock has not reached it at the commit, Entry.HeldUntil is FormerEnd
 	// from then on.
 	FormerEnd time.Time
 }
+
+// A Log is a run log as a Store holds it. A Store knows nothing of what is in it:
+// that is package runlog.
+type Log struct {
+	Data    []byte    // byte for byte; empty where nothing was logged
+	Written time.Time // by the Store's clock; zero where nothing was logged
+}
+
+// A LogEdit returns what a run log is to become.
+type LogEdit func(data []byte) ([]byte, error)
+
+// ErrNeedsLog is what the function that Grant calls returns if it can't decide
+// without the run log.
+var ErrNeedsLog = errors.New("the run log is needed")
+
+// A LogError means that a run log can't be used or written: what is there is not
+// one, a newer program wrote it, it is too long, or, if it matches ErrPermission,
+// this user may not. Nothing was written.
+type LogError struct {
+	Path  string
+	Newer bool // a newer program wrote it
+	Err   error
+}
+
+func (e *LogError) Error() string { return fmt.Sprintf("run log of %q: %v", e.Path, e.Err) }
+
+func (e *LogError) Unwrap() error { return e.Err }
 
 // A Stamp ties the Store's clock to this host's: the Store committed a write
 // when its own wall clock showed At, at some moment between Sent and Received.

@@ -1,6 +1,7 @@
 package leasetest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -33,6 +34,7 @@ type lease struct {
 	since    time.Time
 	written  time.Time
 	released bool
+	log      leasehold.Log
 	watches  map[chan struct{}]func() bool // each with what stops it from closing with its context
 }
 
@@ -74,6 +76,9 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 	l.released = false
 	s.commit(l, p.Data)
 	l.since = s.stamp.At
+	if p.Log != nil {
+		s.setLog(l, p.Log)
+	}
 	return s.own(path), old, nil
 }
 
@@ -92,7 +97,7 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 }
 
 // Release ends the grant that held belongs to and leaves data as the record.
-func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	if err := unended(ctx); err != nil {
 		return err
 	}
@@ -102,9 +107,57 @@ func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) 
 		return err
 	}
 	l := s.lease(held.Path)
+	if edit != nil {
+		log, err := edit(slices.Clone(l.log.Data))
+		if err != nil {
+			return err
+		}
+		s.setLog(l, log)
+	}
 	l.released = true
 	s.commit(l, data)
 	return nil
+}
+
+// ReadLog returns known with the run log of its path.
+func (s *Store) ReadLog(ctx context.Context, known leasehold.Entry) (leasehold.Entry, error) {
+	if err := unended(ctx); err != nil {
+		return known, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known.Log = s.read(known.Path).Log
+	return known, nil
+}
+
+// EditLog changes the run log of path.
+func (s *Store) EditLog(ctx context.Context, path string, edit leasehold.LogEdit) error {
+	if err := unended(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lease(path)
+	log, err := edit(slices.Clone(l.log.Data))
+	if err == nil {
+		s.setLog(l, log)
+	}
+	return err
+}
+
+// setLog replaces the run log of l.
+func (s *Store) setLog(l *lease, data []byte) {
+	if !bytes.Equal(l.log.Data, data) {
+		l.log = leasehold.Log{Data: slices.Clone(data), Written: s.now()}
+	}
+}
+
+// now is the time by the Store's clock.
+func (s *Store) now() time.Time {
+	if s.Now != nil {
+		return s.Now().Round(0).UTC()
+	}
+	return time.Now().Round(0).UTC()
 }
 
 // Watch returns what Read does, and a channel that is closed with the next
@@ -182,8 +235,13 @@ func (s *Store) lease(path string) *lease {
 }
 
 func (s *Store) read(path string) leasehold.Entry {
-	e := leasehold.Entry{Path: path}
-	if l := s.leases[path]; l != nil && l.data != nil {
+	e := leasehold.Entry{Path: path, Log: &leasehold.Log{}}
+	l := s.leases[path]
+	if l == nil {
+		return e
+	}
+	e.Log = &leasehold.Log{Data: slices.Clone(l.log.Data), Written: l.log.Written}
+	if l.data != nil {
 		e.Data, e.Token, e.Since, e.Written = slices.Clone(l.data), l.token, l.since, l.written
 	}
 	return e
@@ -212,12 +270,8 @@ func (s *Store) still(held leasehold.Entry) error {
 }
 
 func (s *Store) commit(l *lease, data []byte) {
-	now := s.Now
-	if now == nil {
-		now = time.Now
-	}
 	stamp := leasehold.Stamp{Resolution: time.Nanosecond, Sent: leasehold.ReadInstant()}
-	stamp.At = now().Round(0).UTC()
+	stamp.At = s.now()
 	stamp.Received = leasehold.ReadInstant()
 	s.stamp = stamp
 	l.written = stamp.At

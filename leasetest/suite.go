@@ -142,7 +142,7 @@ func (f *fixture) renew(held leasehold.Entry, data string) leasehold.Entry {
 
 func (f *fixture) release(held leasehold.Entry, data string) {
 	f.t.Helper()
-	if err := f.Release(f.context(), held, []byte(data)); err != nil {
+	if err := f.Release(f.context(), held, []byte(data), nil); err != nil {
 		f.t.Fatalf("Release(%.80q): got error %v, want nil", held.Path, err)
 	}
 }

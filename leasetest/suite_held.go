@@ -47,7 +47,7 @@ func testRenewNothing(_ *testing.T, f *fixture) {
 	e.Path += "/elsewhere"
 	_, err := f.Renew(f.context(), e, []byte("stale"))
 	f.wantLost("Renew where nothing is", err)
-	f.wantLost("Release where nothing is", f.Release(f.context(), e, []byte("stale")))
+	f.wantLost("Release where nothing is", f.Release(f.context(), e, []byte("stale"), nil))
 	f.wantNothing(e.Path)
 }
 
@@ -68,12 +68,12 @@ func testRelease(t *testing.T, f *fixture) {
 func testReleaseAfterGrant(_ *testing.T, f *fixture) {
 	e := f.grant(f.path, "same data")
 	later := f.another().grant(f.path, "same data")
-	f.wantLost("Release after a later grant", f.Release(f.context(), e, []byte("stale")))
+	f.wantLost("Release after a later grant", f.Release(f.context(), e, []byte("stale"), nil))
 	f.wantUnchanged(later)
 
 	f.release(later, "released")
 	again := f.grant(f.path, "same data")
-	f.wantLost("Release after release and another grant", f.Release(f.context(), e, []byte("stale")))
+	f.wantLost("Release after release and another grant", f.Release(f.context(), e, []byte("stale"), nil))
 	f.wantUnchanged(again)
 	f.wantUnchanged(f.renew(again, "renewed"))
 }
@@ -81,7 +81,7 @@ func testReleaseAfterGrant(_ *testing.T, f *fixture) {
 func testReleaseTwice(_ *testing.T, f *fixture) {
 	e := f.grant(f.path, "first")
 	f.release(e, "released")
-	f.wantLost("Release after release", f.Release(f.context(), e, []byte("stale")))
+	f.wantLost("Release after release", f.Release(f.context(), e, []byte("stale"), nil))
 	if got := f.read(f.path); string(got.Data) != "released" {
 		f.t.Fatalf("Read after a second Release: got data %q, want %q", got.Data, "released")
 	}
@@ -97,7 +97,7 @@ func testReleaseByReader(_ *testing.T, f *fixture) {
 	}
 	_, err := f.Renew(f.context(), e, []byte("stale"))
 	f.wantLost("Renew after release by another process", err)
-	f.wantLost("Release after release by another process", f.Release(f.context(), e, []byte("stale")))
+	f.wantLost("Release after release by another process", f.Release(f.context(), e, []byte("stale"), nil))
 }
 
 func testReleaseByReaderTooLate(_ *testing.T, f *fixture) {
@@ -105,13 +105,13 @@ func testReleaseByReaderTooLate(_ *testing.T, f *fixture) {
 	g := f.another()
 	seen := g.read(f.path)
 	later := f.grant(f.path, "same data")
-	f.wantLost("Release of what was read before a later grant", g.Release(g.context(), seen, []byte("stale")))
+	f.wantLost("Release of what was read before a later grant", g.Release(g.context(), seen, []byte("stale"), nil))
 	f.wantUnchanged(later)
 
 	seen = g.read(f.path)
 	f.release(later, "released")
 	again := f.grant(f.path, "same data")
-	f.wantLost("Release of what was read before release and another grant", g.Release(g.context(), seen, []byte("stale")))
+	f.wantLost("Release of what was read before release and another grant", g.Release(g.context(), seen, []byte("stale"), nil))
 	f.wantUnchanged(again)
 }
 

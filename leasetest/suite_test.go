@@ -57,11 +57,11 @@ func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte) (
 	return f.Store.Renew(ctx, held, data)
 }
 
-func (f *faulty) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+func (f *faulty) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	if f.release != nil {
 		return f.release(ctx, held, data)
 	}
-	return f.Store.Release(ctx, held, data)
+	return f.Store.Release(ctx, held, data, edit)
 }
 
 func (f *faulty) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
@@ -169,7 +169,7 @@ var faults = []struct {
 			e, err := m.Renew(ctx, held, data)
 			if errors.Is(err, leasehold.ErrLost) {
 				if there, readErr := m.Read(ctx, held.Path); readErr == nil {
-					_ = m.Release(ctx, there, data)
+					_ = m.Release(ctx, there, data, nil)
 				}
 			}
 			return e, err
@@ -181,7 +181,7 @@ var faults = []struct {
 			if err != nil {
 				return err
 			}
-			return m.Release(ctx, e, data)
+			return m.Release(ctx, e, data, nil)
 		}}
 	}},
 	{"a release is no more than a renewal", []string{"renew after release", "release twice"}, func(m *leasetest.Store) leasehold.Store {
@@ -195,7 +195,7 @@ var faults = []struct {
 			if held.Private == nil {
 				return leasehold.ErrLost
 			}
-			return m.Release(ctx, held, data)
+			return m.Release(ctx, held, data, nil)
 		}}
 	}},
 	{"a release removes", []string{"release"}, func(m *leasetest.Store) leasehold.Store {
@@ -213,7 +213,7 @@ var faults = []struct {
 		return &faulty{
 			Store: m,
 			release: func(ctx context.Context, held leasehold.Entry, data []byte) error {
-				err := m.Release(ctx, held, data)
+				err := m.Release(ctx, held, data, nil)
 				mu.Lock()
 				defer mu.Unlock()
 				released[held.Path] = held.Token

@@ -90,7 +90,7 @@ func testEndedContext(t *testing.T, f *fixture) {
 			_, err := f.Renew(ended, e, []byte("wrong"))
 			return err
 		},
-		"Release": func() error { return f.Release(ended, e, []byte("wrong")) },
+		"Release": func() error { return f.Release(ended, e, []byte("wrong"), nil) },
 	}
 	for name, call := range calls {
 		start := time.Now()

@@ -108,7 +108,7 @@ func serve() {
 		case "renew":
 			e, err = s.Renew(ctx, held, []byte(o.Data))
 		case "release":
-			err = s.Release(ctx, held, []byte(o.Data))
+			err = s.Release(ctx, held, []byte(o.Data), nil)
 		case "read":
 			e, err = s.Read(ctx, o.Path)
 		default:

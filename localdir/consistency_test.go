@@ -78,7 +78,7 @@ func TestReleaseOfWhatWasReadDuringGrant(t *testing.T) {
 	}
 	defer writer.Close()
 	second := grant(t, writer, "/jobs/a", "second")
-	if err := reader.Release(t.Context(), seen, []byte("wrong")); !errors.Is(err, leasehold.ErrLost) {
+	if err := reader.Release(t.Context(), seen, []byte("wrong"), nil); !errors.Is(err, leasehold.ErrLost) {
 		t.Fatalf("Release: got error %v, want ErrLost", err)
 	}
 	if _, err := writer.Renew(t.Context(), second, []byte("renewed")); err != nil {

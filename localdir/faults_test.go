@@ -46,7 +46,7 @@ func writeCases() []writeCase {
 			return s.Renew(ctx, held, []byte("new"))
 		}},
 		{"release", "old", func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error) {
-			return leasehold.Entry{Data: []byte("new"), Token: held.Token}, s.Release(ctx, held, []byte("new"))
+			return leasehold.Entry{Data: []byte("new"), Token: held.Token}, s.Release(ctx, held, []byte("new"), nil)
 		}},
 	}
 }
@@ -242,7 +242,7 @@ func killAtOneCall(t *testing.T, c writeCase, n int) (killed bool) {
 		t.Errorf("Read after a kill at call %d: got token %d, want no less than %d", n, e.Token, held.Token)
 	}
 	if e.Data != nil {
-		if err := s.Release(t.Context(), e, []byte("released by a reader")); err != nil {
+		if err := s.Release(t.Context(), e, []byte("released by a reader"), nil); err != nil {
 			t.Errorf("Release after a kill at call %d: got error %v, want nil", n, err)
 		}
 	}
@@ -279,7 +279,7 @@ func TestGreatestToken(t *testing.T) {
 	if held, err = s.Renew(t.Context(), held, []byte("renewed")); err != nil {
 		t.Fatalf("Renew: got error %v, want nil", err)
 	}
-	if err := s.Release(t.Context(), held, []byte("released")); err != nil {
+	if err := s.Release(t.Context(), held, []byte("released"), nil); err != nil {
 		t.Fatalf("Release: got error %v, want nil", err)
 	}
 }

@@ -48,7 +48,7 @@ func TestReadersCannotLock(t *testing.T) {
 		if held, err = s.Renew(ctx, held, []byte("renewed")); err != nil {
 			t.Errorf("Renew: got error %v, want nil", err)
 		}
-		if err := s.Release(ctx, held, []byte("released")); err != nil {
+		if err := s.Release(ctx, held, []byte("released"), nil); err != nil {
 			t.Errorf("Release: got error %v, want nil", err)
 		}
 		for _, path := range []string{"/jobs/a", "/jobs/b", "/new/c"} {

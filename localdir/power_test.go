@@ -167,7 +167,7 @@ func TestPowerFails(t *testing.T) {
 			acknowledged = grant(t, s, "/jobs/a", next)
 			d.after()
 			next = "released"
-			if err := s.Release(t.Context(), acknowledged, []byte(next)); err != nil {
+			if err := s.Release(t.Context(), acknowledged, []byte(next), nil); err != nil {
 				t.Fatal(err)
 			}
 			acknowledged.Data = []byte(next)

@@ -89,7 +89,7 @@ func TestContextEndsWhileLocked(t *testing.T) {
 			_, err := s.Renew(ctx, e, []byte("wrong"))
 			return err
 		},
-		"Release": func(ctx context.Context) error { return s.Release(ctx, e, []byte("wrong")) },
+		"Release": func(ctx context.Context) error { return s.Release(ctx, e, []byte("wrong"), nil) },
 		"Grant below": func(ctx context.Context) error { // its folder must be made, under the same lock
 			_, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a/b"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil

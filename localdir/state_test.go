@@ -61,7 +61,7 @@ func TestDamagedTokenFile(t *testing.T) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil
 			})
 			_, renewErr := s.Renew(t.Context(), e, []byte("wrong"))
-			releaseErr := s.Release(t.Context(), e, []byte("wrong"))
+			releaseErr := s.Release(t.Context(), e, []byte("wrong"), nil)
 			for call, err := range map[string]error{"Read": readErr, "Grant": grantErr, "Renew": renewErr, "Release": releaseErr} {
 				var record *leasehold.RecordError
 				if !errors.As(err, &record) || record.Path != "/jobs/a" || !strings.Contains(err.Error(), token) {

@@ -93,7 +93,7 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 }
 
 // Release ends the grant that held belongs to and leaves data as the record.
-func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	data = slices.Clone(data)
 	_, err := s.change(ctx, held, func(l *lockedFolder) (leasehold.Entry, error) {
 		return leasehold.Entry{}, s.release(l, data)

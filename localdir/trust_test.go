@@ -24,7 +24,7 @@ func wantUnfit(t *testing.T, s *localdir.Store, path, file, why string) {
 		return leasehold.Proposal{Data: []byte("wrong"), Undo: []byte("wrong")}, nil
 	})
 	_, _, watchErr := s.Watch(t.Context(), path)
-	releaseErr := s.Release(t.Context(), leasehold.Entry{Path: path, Data: []byte("data"), Token: 1}, []byte("wrong"))
+	releaseErr := s.Release(t.Context(), leasehold.Entry{Path: path, Data: []byte("data"), Token: 1}, []byte("wrong"), nil)
 	for call, err := range map[string]error{"Read": readErr, "Grant": grantErr, "Watch": watchErr, "Release": releaseErr} {
 		var record *leasehold.RecordError
 		if !errors.As(err, &record) || record.Path != path || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), file) {

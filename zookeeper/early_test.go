@@ -82,7 +82,7 @@ func TestEarlyTakeoverTakenBackOnTopOfAnother(t *testing.T) {
 	takeEarly(t, b, path, "host-b")
 	for range 2 {
 		granted, replaced := takeEarly(t, b, path, "host-b")
-		if err := b.Release(t.Context(), granted, replaced.Data); err != nil {
+		if err := b.Release(t.Context(), granted, replaced.Data, nil); err != nil {
 			t.Fatal(err)
 		}
 		_, err = client(b, "host-b").TryAcquire(t.Context(), path, time.Minute)
@@ -114,7 +114,7 @@ func TestRightfulHolderGoesOn(t *testing.T) {
 	for _, undone := range []bool{true, true, false, false, true} {
 		granted, replaced := takeEarly(t, b, path, "host-b")
 		if undone {
-			if err := b.Release(t.Context(), granted, replaced.Data); err != nil {
+			if err := b.Release(t.Context(), granted, replaced.Data, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -126,7 +126,7 @@ func TestRightfulHolderGoesOn(t *testing.T) {
 		if got := l.Token(); got != token {
 			t.Errorf("taken back %t: got the token %d, want %d as before", undone, got, token)
 		}
-		if err := b.Release(t.Context(), granted, replaced.Data); !errors.Is(err, leasehold.ErrLost) {
+		if err := b.Release(t.Context(), granted, replaced.Data, nil); !errors.Is(err, leasehold.ErrLost) {
 			t.Errorf("taken back %t: a late undo: got %v, want ErrLost", undone, err)
 		}
 		wantHolder(t, b, path, "host-a")
@@ -135,7 +135,7 @@ func TestRightfulHolderGoesOn(t *testing.T) {
 		}
 	}
 	granted, replaced := takeEarly(t, b, path, "host-b")
-	if err := b.Release(t.Context(), granted, replaced.Data); err != nil {
+	if err := b.Release(t.Context(), granted, replaced.Data, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Release(t.Context()); err != nil {

@@ -91,7 +91,7 @@ func (w *exclusiveWrite) undo(ctx context.Context, sess *session) error {
 	if err != nil {
 		return err
 	}
-	return w.store.Release(ctx, g.entry, data)
+	return w.store.Release(ctx, g.entry, data, nil)
 }
 
 // fence changes the count of children, which makes guarded transactions fail

@@ -11,7 +11,7 @@ import (
 
 // Release is one request and one transaction for an Entry from Grant or Renew.
 // For one from Read it is two, or three if kazoo wrote the record.
-func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte) error {
+func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	switch state := held.Private.(type) {
 	case grantState:
 		h := heldGrant{store: s, full: s.nodePath(held.Path), grantState: state, ends: true}
