@@ -299,6 +299,9 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 	if granted.Log != nil {
 		if log, err := parseLog(path, granted.Log.Data); err == nil {
 			l.head = log.Head
+			if r.attempt != nil && !log.Has(r.attempt.run.ID) {
+				l.request = r.withoutLog()
+			}
 		}
 	}
 	if err := cmp.Or(l.judge(ctx), l.judgeTick()); err != nil {

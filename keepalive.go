@@ -20,7 +20,8 @@ import (
 //
 // Hold returns f's error, joined with ErrLost if the lease was lost. It does
 // not release the lease; but one whose run is in the run log, as that of a tick,
-// it finishes with f's result: success if f returns nil. It returns an
+// it finishes with f's result, success if f returns nil, unless f has called
+// Finish. It returns an
 // [*ArgumentError], and has not called f, if Grace is negative or leaves no time
 // between two ends.
 func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
@@ -38,7 +39,7 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	if errors.Is(lost, ErrLost) && !released && !errors.Is(err, ErrLost) {
 		err = errors.Join(err, lost)
 	}
-	if l.request.attempt == nil {
+	if !l.IsLogged() || l.finishing.Load() {
 		return err
 	}
 	return errors.Join(err, l.Finish(ctx, outcome(err)))

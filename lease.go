@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"leasehold.example/leasehold/kazoo"
@@ -20,7 +21,8 @@ type Lease struct {
 	head    runlog.Head   // of the run log as the grant has left it
 	busy    chan struct{} // holds one value while Renew, Release, Finish or Undo is at work
 
-	finished bool // guarded by busy
+	finished  bool        // guarded by busy
+	finishing atomic.Bool // Finish was called
 
 	mu           sync.Mutex // guards what is below
 	entry        Entry
@@ -70,6 +72,9 @@ func (l *Lease) Tick() time.Time {
 	}
 	return time.Time{}
 }
+
+// IsLogged reports whether the run is in the run log, to be finished.
+func (l *Lease) IsLogged() bool { return l.request.attempt != nil }
 
 // Attempt returns which attempt of the tick it is, from 1; 0 without a tick.
 func (l *Lease) Attempt() int {

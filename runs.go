@@ -162,6 +162,7 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 	if a == nil {
 		return &ArgumentError{Name: "lease", Value: l.path, Want: "must be that of a tick, or the Client have its RunLog set, to be finished"}
 	}
+	l.finishing.Store(true)
 	ctx, cancel := outlive(ctx, releaseTime)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, max(0, l.counted())+finishTime)

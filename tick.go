@@ -302,8 +302,13 @@ func (r *request) enter(p Proposal, old Entry, rec *kazoo.Record) (Proposal, err
 	}
 	run := r.attempt.run
 	run.Started = r.wallNow().UTC().Truncate(time.Millisecond)
-	entered := log.Enter(run)
-	if r.attempt.schedule != nil {
+	var entered runlog.Log
+	if r.attempt.schedule == nil {
+		if own := rec != nil && rec.Holder == r.name; own && log.Head.Running && r.wallNow().Before(rec.End) {
+			return p, nil // it carries on the attempt that is running
+		}
+		entered = log.Enter(run)
+	} else {
 		q := r.question(old, rec, log)
 		d := runlog.Decide(q)
 		if d.Verdict != runlog.Begin {
@@ -346,6 +351,31 @@ func parseLog(path string, data []byte) (runlog.Log, error) {
 // errNextDue means that the store's clock has reached the tick after the one that
 // was granted, so that this is not the newest one.
 var errNextDue = errors.New("the next tick is due")
+
+// CheckTick tells what TryAcquireTick would be told at this moment, with all that
+// the run log says of it: a nil error means that it would try to grant the lease.
+// It changes nothing.
+func (c *Client) CheckTick(ctx context.Context, path string, s Schedule, d time.Duration) error {
+	r, err := c.tickRequest(path, s, d)
+	if err != nil {
+		return err
+	}
+	if r, err = r.forTick(s); err != nil {
+		return err
+	}
+	e, err := r.Store.Read(ctx, path)
+	if err == nil {
+		e, err = r.Store.ReadLog(ctx, e)
+	}
+	if err != nil {
+		return wrapUntyped(err, "read lease %q", path)
+	}
+	rec, err := parseRecord(e)
+	if err == nil {
+		_, err = r.enter(Proposal{}, e, rec) // unlike propose it says what runs
+	}
+	return err
+}
 
 // judgeTick decides, by the stamp on the commit, whether the tick was still the
 // newest, and could still be begun.

@@ -62,21 +62,32 @@ func (l Log) enter(r Run) Log {
 	return l
 }
 
-// Enter enters a run without a schedule.
+// Enter enters a run without a schedule. What was running and did not report is
+// unknown from now on.
 func (l Log) Enter(r Run) Log {
 	r.Tick, r.Attempt, r.Result = time.Time{}, 0, Running
-	return l.enter(r)
+	l.Head.Running = false
+	return l.unknown().enter(r)
 }
 
-// Begin enters r as the attempt that d, the answer to q, lets begin. What was
-// running and did not report is unknown from now on.
-func (d Decision) Begin(q Question, r Run) Log {
-	l := Log{Head: d.head, Runs: slices.Clone(q.Log.Runs)}
+// unknown returns l with unknown results in the place of running.
+func (l Log) unknown() Log {
+	l.Runs = slices.Clone(l.Runs)
 	for i := range l.Runs {
 		if l.Runs[i].Result == Running {
 			l.Runs[i].Result = Unknown
 		}
 	}
+	return l
+}
+
+// Has reports whether the log has the run with this id.
+func (l Log) Has(id string) bool { return l.index(id) >= 0 || l.Head.ID == id && id != "" }
+
+// Begin enters r as the attempt that d, the answer to q, lets begin. What was
+// running and did not report is unknown from now on.
+func (d Decision) Begin(q Question, r Run) Log {
+	l := Log{Head: d.head, Runs: q.Log.Runs}.unknown()
 	if d.kazoo != nil {
 		l = l.enter(*d.kazoo)
 	}
