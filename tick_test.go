@@ -260,6 +260,8 @@ func TestRunLogOfPlainLeases(t *testing.T) {
 		wantNil(t, "EditLog", s.EditLog(t.Context(), path, func([]byte) ([]byte, error) { return []byte("theirs"), nil }))
 		wantNil(t, "Finish", acquire(t, client(s, "host-a"), time.Minute).Release(t.Context()))
 		acquire(t, a, time.Minute)
+		_, err = a.Acquire(t.Context(), path, time.Minute)
+		wantNil(t, "Acquire", err)
 		_, err = a.Runs(t.Context(), path)
 		var bad *leasehold.LogError
 		if !errors.As(err, &bad) || bad.Newer {
