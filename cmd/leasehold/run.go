@@ -46,7 +46,11 @@ On Linux an earlier run is seen by all users of the host, and by all containers
 that share its network; elsewhere by the same user. Containers that share a
 directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
-const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from the other nine
+const runExamples = `  # crontab on every host, fired often: the job is run once for each night, also if a
+  # host dies midway (another takes over), or was down at two o'clock
+  */5 * * * *  /usr/bin/leasehold run -q --schedule "0 2 * * *" --timezone UTC --attempts 3 /db/nightly -- nightly-report
+
+  # crontab on ten hosts: one of them runs it; no mail from the other nine
   0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
 
   # a service with a standby, which takes over within 30 s, or at once if this one ends
@@ -73,7 +77,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run [flags] PATH -- COMMAND [ARG...]",
 		Short:   "Run COMMAND if the lease is obtained",
-		Long:    runHelp,
+		Long:    runHelp + scheduleHelp,
 		Example: runExamples,
 		Args:    pathAndCommand,
 	}

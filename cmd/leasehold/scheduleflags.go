@@ -14,6 +14,19 @@ import (
 
 const timezoneVariable = "LEASEHOLD_TIMEZONE"
 
+// scheduleHelp is the part of run's help about --schedule.
+const scheduleHelp = `
+
+With --schedule, COMMAND is run once for each time of a cron expression, which is
+called a tick, on one of the hosts. Fire it as often as you like, from cron or a
+timer on all of them: whoever asks first runs the newest tick that is due; if that
+host dies, or COMMAND fails and --attempts allows another, the next who asks runs
+it again; and after a success nobody does. It is not run for ticks that were due
+before the schedule was first seen at PATH: see --since. All hosts need the same
+schedule and zone. COMMAND also gets LEASEHOLD_TICK, LEASEHOLD_ATTEMPT and
+LEASEHOLD_LAST_SUCCESS (the tick of the last success). With --wait it waits while
+another runs the tick, never for the next one. See leasehold history.`
+
 // scheduleFlags say when a job is due. Without --schedule it is whenever somebody
 // asks.
 type scheduleFlags struct {
