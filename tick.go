@@ -324,14 +324,16 @@ func (r *request) enter(p Proposal, old Entry, rec *kazoo.Record) (Proposal, err
 }
 
 // undoLog returns the edit that takes out an attempt. If the log is as the
-// attempt has left it, it becomes what it was before.
+// attempt has left it, it becomes what it was before, unless kazoo's run was
+// entered with the attempt: the record that is put back does not show that kazoo
+// wrote it.
 func undoLog(replaced Entry, id string) LogEdit {
 	return func(data []byte) ([]byte, error) {
 		log, err := parseLog(replaced.Path, data)
 		if err != nil {
 			return nil, err
 		}
-		if len(log.Runs) > 0 && log.Runs[0].ID == id && log.Runs[0].Result == runlog.Running && replaced.Log != nil {
+		if len(log.Runs) > 0 && log.Runs[0].ID == id && log.Runs[0].Result == runlog.Running && replaced.Log != nil && !replaced.ByKazoo {
 			return replaced.Log.Data, nil
 		}
 		return log.Withdraw(id).Marshal()
