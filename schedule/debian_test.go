@@ -174,7 +174,7 @@ func TestTicksAreDebians(t *testing.T) {
 		}
 		for _, change := range at {
 			for _, expression := range expressions {
-				checkAgainstDebian(t, expression, zone, change.Add(-30*time.Hour), change.Add(30*time.Hour))
+				checkAgainstDebian(t, expression, zone, change.Add(-15*time.Hour), change.Add(15*time.Hour))
 			}
 		}
 	}
@@ -206,7 +206,7 @@ func TestTicksAtRareChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, expression := range expressions {
-			checkAgainstDebian(t, expression, change.zone, at.Add(-30*time.Hour), at.Add(30*time.Hour))
+			checkAgainstDebian(t, expression, change.zone, at.Add(-15*time.Hour), at.Add(15*time.Hour))
 		}
 	}
 }

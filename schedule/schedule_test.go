@@ -97,6 +97,7 @@ func TestShortestGap(t *testing.T) {
 		{"0 0 1 * *", "UTC", 28 * day},
 		{"0 0 1 1 *", "UTC", 365 * day},
 		{"0 0 29 2 *", "UTC", 1461 * day},
+		{"0 23 29 2 */7", "Etc/GMT+5", 28*365*day + 7*day}, // once in 28 years, and in UTC on 1 March
 	} {
 		if got, ok := mustParse(t, test.expression, test.zone).ShortestGap(now); !ok || got != test.want {
 			t.Errorf("%q in %s: got %s, %v, want %s", test.expression, test.zone, got, ok, test.want)

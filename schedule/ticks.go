@@ -53,9 +53,9 @@ func (s Schedule) Previous(t time.Time) (time.Time, bool) {
 	}
 }
 
-// gapYears is for how long ShortestGap looks ahead: the longest time from one 29
-// February on a Sunday to the next, and 25 years more than a zone needs to change
-// its clocks on each of the days that it may.
+// gapYears is for how long ShortestGap looks ahead: it is the longest time from one
+// 29 February on a Sunday to the next. In 28 of them a zone's last Sunday of March,
+// say, has been on each date that it can be on.
 const gapYears = 40
 
 // ShortestGap returns the shortest time between two ticks in the 40 years after
@@ -74,7 +74,8 @@ func (s Schedule) ShortestGap(from time.Time) (time.Duration, bool) {
 		}
 	}
 	// Between changes of the clocks, gaps are those of the calendar.
-	s.calendarGaps(wallTime(first.Unix()), wallTime(until.Unix()), see)
+	_, offset := first.In(s.location).Zone()
+	s.calendarGaps(wallTime(first.Unix()+int64(offset)), wallTime(until.Unix()), see)
 	// The others are those around a change: at it two ticks can be one, or near.
 	for p := s.periodOf(first.Unix()); p.end < until.Unix(); {
 		change := time.Unix(p.end, 0)
