@@ -80,7 +80,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {
@@ -89,7 +89,7 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-const commandNames = "run, acquire, release, status, list, history, again, pause, resume or version"
+const commandNames = "run, acquire, release, status, list, history, plan, again, pause, resume or version"
 
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2

@@ -62,7 +62,7 @@ const runExamples = `  # crontab on every host, fired often: the job is run once
 // runFlags are those of the subcommand run.
 type runFlags struct {
 	lease        leaseFlags
-	schedule     scheduleFlags
+	schedule     tickFlags
 	log          bool
 	renew        bool
 	release      releaseMode

@@ -1,154 +1,53 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/schedule"
 )
 
 const timezoneVariable = "LEASEHOLD_TIMEZONE"
 
-// scheduleHelp is the part of run's help about --schedule.
-const scheduleHelp = `
-
-With --schedule, COMMAND is run once for each time of a cron expression, which is
-called a tick, on one of the hosts. Fire it as often as you like, from cron or a
-timer on all of them: whoever asks first runs the newest tick that is due; if that
-host dies, or COMMAND fails and --attempts allows another, the next who asks runs
-it again; and after a success nobody does. It is not run for ticks that were due
-before the schedule was first seen at PATH: see --since. All hosts need the same
-schedule and zone. COMMAND also gets LEASEHOLD_TICK, LEASEHOLD_ATTEMPT and
-LEASEHOLD_LAST_SUCCESS (the tick of the last success). With --wait it waits while
-another runs the tick, never for the next one. See leasehold history.`
-
-// scheduleFlags say when a job is due. Without --schedule it is whenever somebody
-// asks.
+// scheduleFlags say when a job is due.
 type scheduleFlags struct {
-	given       *pflag.FlagSet
-	expression  string
-	timezone    string
-	attempts    int
-	retryAfter  time.Duration
-	since       string
-	startWithin time.Duration
-
-	parsed schedule.Schedule // set by find
+	expression, zone string
 }
 
 func (f *scheduleFlags) register(flags *pflag.FlagSet) {
-	f.given = flags
-	f.registerTimes(flags)
-	flags.IntVar(&f.attempts, "attempts", 1, "with --schedule: how many attempts of each tick may be begun, on all hosts together")
-	flags.DurationVar(&f.retryAfter, "retry-after", 30*time.Second, "with --schedule: how long after a failure the next attempt may begin; doubles with each, up to 6m")
-	flags.StringVar(&f.since, "since", "", "with --schedule: `TIME` (RFC 3339) of the first tick that may be caught up on; default the first one after this schedule was first seen")
-	flags.DurationVar(&f.startWithin, "start-within", 0, "with --schedule: don't begin a tick that has been due for longer")
+	flags.StringVar(&f.expression, "schedule", "", "when the job is due, as in a crontab: '0 2 * * *', @hourly")
+	flags.StringVar(&f.zone, "timezone", "", "of --schedule: UTC, Europe/Berlin; default $"+timezoneVariable+", else UTC if this host is on it")
 }
 
-// registerTimes registers the flags that make the ticks.
-func (f *scheduleFlags) registerTimes(flags *pflag.FlagSet) {
-	flags.StringVar(&f.expression, "schedule", "", "run COMMAND once for each `TIME` of a cron expression, like \"0 2 * * *\" or @daily; -d defaults to a third of the shortest gap between ticks, at most 1m")
-	flags.StringVar(&f.timezone, "timezone", "", "time zone of --schedule, like Europe/Berlin; default $"+timezoneVariable+"; needed unless this host is on UTC")
-}
-
-// find returns the schedule, nil without one.
-func (f *scheduleFlags) find() (*leasehold.Schedule, error) {
-	if !f.given.Changed("schedule") {
-		for _, name := range []string{"timezone", "attempts", "retry-after", "since", "start-within"} {
-			if f.given.Changed(name) {
-				return nil, usage("--%s is for --schedule", name)
+// parse returns the schedule. All hosts must mean the same times, so the zone is
+// not this host's, unless that is UTC.
+func (f *scheduleFlags) parse() (schedule.Schedule, error) {
+	zone := f.zone
+	if zone == "" {
+		zone = os.Getenv(timezoneVariable)
+	}
+	if zone == "" {
+		if !isUTC(time.Local) {
+			return schedule.Schedule{}, &failure{
+				code: exitUsage, message: "--schedule needs a --timezone: this host is not on UTC, and others may be on yet another",
+				hint: "--timezone UTC, or one like Europe/Berlin, or $" + timezoneVariable,
 			}
 		}
-		return nil, nil
+		zone = "UTC"
 	}
-	if err := f.parse(); err != nil {
-		return nil, err
-	}
-	switch {
-	case f.attempts < 1:
-		return nil, usage("--attempts is %d, must be at least 1", f.attempts)
-	case f.given.Changed("retry-after") && f.retryAfter <= 0:
-		return nil, usage("--retry-after is %s, must be positive", f.retryAfter)
-	case f.given.Changed("start-within") && f.startWithin <= 0:
-		return nil, usage("--start-within is %s, must be positive", f.startWithin)
-	}
-	s := &leasehold.Schedule{
-		Name: f.parsed.String(), Timezone: f.parsed.Zone(), Ticks: f.parsed.Around,
-		Attempts: f.attempts, RetryAfter: f.retryAfter, StartWithin: f.startWithin,
-	}
-	if f.given.Changed("since") {
-		var err error
-		if s.CatchUp, err = time.Parse(time.RFC3339, f.since); err != nil {
-			return nil, usage("--since is %q, want a time like 2026-11-25T02:00:00Z", f.since)
-		}
+	s, err := schedule.Parse(f.expression, zone)
+	if err != nil {
+		return s, usage("%v", err)
 	}
 	return s, nil
 }
 
-func (f *scheduleFlags) parse() (err error) {
-	zone := f.timezone
-	if !f.given.Changed("timezone") {
-		zone = os.Getenv(timezoneVariable)
-	}
-	if zone == "" && f.given.Changed("timezone") {
-		return usage("--timezone is empty")
-	}
-	if zone == "" {
-		if !hostIsOnUTC(time.Now()) {
-			return usage("--schedule needs --timezone ZONE or $%s, since this host is not on UTC, and all hosts must mean the same times; like --timezone %s", timezoneVariable, hostZone())
-		}
-		zone = "UTC"
-	}
-	if f.parsed, err = schedule.Parse(f.expression, zone); err != nil {
-		return usage("--schedule: %v", err)
-	}
-	return nil
-}
-
-// hostIsOnUTC reports whether this host's clock shows UTC all year.
-func hostIsOnUTC(now time.Time) bool {
-	for month := range 12 {
-		if name, offset := now.AddDate(0, month, 0).Local().Zone(); offset != 0 || name != "UTC" {
-			return false
-		}
-	}
-	return true
-}
-
-// hostZone returns the name of this host's time zone, as an example.
-func hostZone() string {
-	if target, err := os.Readlink("/etc/localtime"); err == nil {
-		if _, name, ok := strings.Cut(target, "zoneinfo/"); ok {
-			return name
-		}
-	}
-	return "Europe/Berlin"
-}
-
-// defaultDuration returns the duration of a lease for a tick: the time after which
-// another host may take over from one that has died.
-func (f *scheduleFlags) defaultDuration() (time.Duration, error) {
-	gap, ok := f.parsed.ShortestGap()
-	if !ok {
-		return 0, usage("--schedule %q is never due", f.expression)
-	}
-	return min(gap/3, time.Minute).Truncate(time.Second), nil
-}
-
-// tickVariables are what COMMAND learns of the tick that it runs.
-func tickVariables(l *leasehold.Lease) [][2]string {
-	attempt := ""
-	if l.Attempt() > 0 {
-		attempt = fmt.Sprint(l.Attempt())
-	}
-	return [][2]string{
-		{"LEASEHOLD_TICK", formatTime(l.Tick())},
-		{"LEASEHOLD_ATTEMPT", attempt},
-		{"LEASEHOLD_LAST_SUCCESS", formatTime(l.LastSuccess())},
-	}
+// isUTC reports whether the clocks of a zone show UTC, and always have.
+func isUTC(zone *time.Location) bool {
+	now := time.Now().In(zone)
+	_, offset := now.Zone()
+	start, end := now.ZoneBounds()
+	return offset == 0 && start.IsZero() && end.IsZero()
 }
