@@ -59,7 +59,12 @@ func proposeLog(data string, edit leasehold.LogEdit) func(leasehold.Entry) (leas
 		}
 		log, err := edit(old.Log.Data)
 		former := slices.Clone(old.Log.Data)
-		undo := func([]byte) ([]byte, error) { return former, nil }
+		undo := func(data []byte) ([]byte, error) {
+			if bytes.Equal(data, log) {
+				return former, nil
+			}
+			return data, nil
+		}
 		return leasehold.Proposal{Data: []byte(data), Undo: []byte("undone"), Log: log, UndoLog: undo}, err
 	}
 }
