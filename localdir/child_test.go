@@ -39,8 +39,9 @@ type request struct {
 	Path   string
 	Holder string
 	Data   string
+	Log    string // grant, release: the new run log, if not empty; edit: whatever it is
 	Others bool   // grant: refuse where the record is not the holder's own
-	DieAt  int    // grant, renew, release: be killed at this call that changes a file, if not 0
+	DieAt  int    // grant, renew, release, edit: be killed at this call that changes a file, if not 0
 	NoSync bool   // open: make no fsync
 	Limit  uint64 // open: let no file become bigger
 }
@@ -108,7 +109,13 @@ func serve() {
 		case "renew":
 			e, err = s.Renew(ctx, held, []byte(o.Data))
 		case "release":
-			err = s.Release(ctx, held, []byte(o.Data), nil)
+			var edit leasehold.LogEdit
+			if o.Log != "" {
+				edit = become(o.Log)
+			}
+			err = s.Release(ctx, held, []byte(o.Data), edit)
+		case "edit":
+			err = s.EditLog(ctx, o.Path, become(o.Log))
 		case "read":
 			e, err = s.Read(ctx, o.Path)
 		default:
@@ -128,7 +135,30 @@ func (o request) decide(old leasehold.Entry) (leasehold.Proposal, error) {
 	if o.Others && old.Data != nil && string(old.Data) != o.Data {
 		return leasehold.Proposal{}, errOthers
 	}
+	if o.Log != "" {
+		return proposeLog(o.Data, o.Log)(old)
+	}
 	return leasehold.Proposal{Data: []byte(o.Data), Undo: []byte("undone")}, nil
+}
+
+// proposeLog returns what proposes data and log without looking. Undone, it
+// leaves the record and the log that were there.
+func proposeLog(data, log string) func(leasehold.Entry) (leasehold.Proposal, error) {
+	return func(old leasehold.Entry) (leasehold.Proposal, error) {
+		if old.Log == nil {
+			return leasehold.Proposal{}, leasehold.ErrNeedsLog
+		}
+		p := leasehold.Proposal{Data: []byte(data), Undo: []byte(undone), Log: []byte(log), UndoLog: become(string(old.Log.Data))}
+		if old.Data != nil {
+			p.Undo = old.Data
+		}
+		return p, nil
+	}
+}
+
+// become returns what makes a run log to be data.
+func become(data string) leasehold.LogEdit {
+	return func([]byte) ([]byte, error) { return []byte(data), nil }
 }
 
 // lockAll locks what it can open for reading in dir, and returns how much that

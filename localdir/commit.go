@@ -12,8 +12,11 @@ import (
 // resolution is that of the stamps; finer than any measurement of offsets.
 const resolution = time.Microsecond
 
-// grant writes a new token and a new record. Both are on the disk before the
-// first is renamed, so that a full disk leaves everything as it is.
+// grant writes a new token, a new run log where there is one, and a new record.
+// All are on the disk before the first is renamed, so that a full disk leaves
+// everything as it is. If it is killed before the record is there, an attempt in
+// the log counts as begun: nobody could tell it from one whose process was killed
+// before it did anything.
 func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ leasehold.Entry, err error) {
 	if l.state.Token == math.MaxInt64 {
 		return leasehold.Entry{}, &leasehold.RecordError{Path: path, Err: fmt.Errorf(
@@ -34,27 +37,42 @@ func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ lea
 		}
 	}
 	next := tokenFile{Token: l.state.Token + 1, Since: time.Now().UTC().Truncate(resolution)}
-	if err := s.prepareBoth(l, next, p.Data); err != nil {
+	if err := s.prepareAll(l, path, next, p.Data, p.Log); err != nil {
 		return leasehold.Entry{}, err
 	}
-	// Only once the token is sure to be counted may a record have it.
-	if err := errors.Join(l.rename(newToken, tokenName), l.sync()); err != nil {
+	if err := l.rename(newToken, tokenName); err != nil {
 		return leasehold.Entry{}, err
 	}
 	l.state.tokenFile = next
-	stamp, replaced, err := s.replaceRecord(l)
+	logged, replaced := false, false
+	if p.Log != nil {
+		logged, err = l.replace(newLog, logName)
+		err = logError(path, err)
+	}
+	// Only once token and log are sure to be kept may a record go with them.
 	if err == nil {
 		err = l.sync()
 	}
-	if replaced && err != nil {
-		if undoErr := s.release(l, p.Undo); undoErr != nil {
-			err = fmt.Errorf("%w: %w: %w", leasehold.ErrOutcomeUnknown, err, undoErr)
-		}
+	var stamp leasehold.Stamp
+	if err == nil {
+		stamp, replaced, err = s.replaceRecord(l)
 	}
-	if err != nil {
-		return leasehold.Entry{}, err
+	if err == nil {
+		err = l.sync()
 	}
-	return s.committed(path, next, p.Data, stamp), nil
+	var undoErr error
+	switch {
+	case err == nil:
+		return s.committed(path, next, p.Data, stamp), nil
+	case replaced:
+		undoErr = s.release(l, path, p.Undo, p.UndoLog)
+	case logged:
+		undoErr = s.editLog(l, path, p.UndoLog)
+	}
+	if undoErr != nil {
+		err = fmt.Errorf("%w: %w: %w", leasehold.ErrOutcomeUnknown, err, undoErr)
+	}
+	return leasehold.Entry{}, err
 }
 
 // renew writes a new record; the token stays.
@@ -75,19 +93,34 @@ func (s *Store) renew(l *lockedFolder, path string, data []byte) (leasehold.Entr
 	return s.committed(path, l.state.tokenFile, data, stamp), nil
 }
 
-// release writes a new record, and then that the grant is over. If it is
+// release writes what edit makes of the run log, then a new record, and then that
+// the grant is over. The record is never free before the log tells why. If it is
 // killed in between, the holder can renew as long as nobody else is granted.
-func (s *Store) release(l *lockedFolder, data []byte) error {
+func (s *Store) release(l *lockedFolder, path string, data []byte, edit leasehold.LogEdit) error {
+	log, err := l.editedLog(path, edit)
+	if err != nil {
+		return err
+	}
 	over := l.state.tokenFile
 	over.Released = true
-	if err := s.prepareBoth(l, over, data); err != nil {
+	if err := s.prepareAll(l, path, over, data, log); err != nil {
 		return errors.Join(withPermission(err), clearDebris(l.folder))
 	}
-	stamp, replaced, err := s.replaceRecord(l)
+	logged, replaced := false, false
+	if log != nil {
+		if logged, err = l.replace(newLog, logName); err == nil {
+			err = l.sync()
+		}
+		err = logError(path, err)
+	}
+	var stamp leasehold.Stamp
+	if err == nil {
+		stamp, replaced, err = s.replaceRecord(l)
+	}
 	if err == nil {
 		err = errors.Join(l.rename(newToken, tokenName), l.sync())
 	}
-	if replaced && err != nil {
+	if (logged || replaced) && err != nil {
 		err = fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
 	}
 	if err != nil {
@@ -97,7 +130,7 @@ func (s *Store) release(l *lockedFolder, data []byte) error {
 	return nil
 }
 
-func (s *Store) prepareBoth(l *lockedFolder, t tokenFile, data []byte) error {
+func (s *Store) prepareAll(l *lockedFolder, path string, t tokenFile, data, log []byte) error {
 	token, err := t.marshal()
 	if err != nil {
 		return err
@@ -105,22 +138,30 @@ func (s *Store) prepareBoth(l *lockedFolder, t tokenFile, data []byte) error {
 	if err := s.prepare(l.folder, newRecord, data); err != nil {
 		return err
 	}
+	if err := s.prepareLog(l, path, log); err != nil {
+		return err
+	}
 	return s.prepare(l.folder, newToken, token)
 }
 
-// replaceRecord puts the new record in place of the old one; replaced is false
-// only if the old one is still there. The stamp is taken around the rename
-// alone, so that a slow disk does not blur it.
+// replaceRecord puts the new record in place of the old one. The stamp is taken
+// around the rename alone, so that a slow disk does not blur it.
 func (s *Store) replaceRecord(l *lockedFolder) (stamp leasehold.Stamp, replaced bool, err error) {
 	stamp = leasehold.Stamp{Resolution: resolution, Sent: leasehold.ReadInstant()}
 	stamp.At = time.Now().UTC().Truncate(resolution)
-	err = l.rename(newRecord, recordName)
+	replaced, err = l.replace(newRecord, recordName)
 	stamp.Received = leasehold.ReadInstant()
-	if err != nil {
-		_, statErr := l.lstat(newRecord) // still there if it was not renamed
-		return stamp, statErr != nil, err
+	return stamp, replaced, err
+}
+
+// replace puts the file called prepared in the place of the one called name;
+// replaced is false only if that is still there.
+func (l *lockedFolder) replace(prepared, name string) (replaced bool, err error) {
+	if err := l.rename(prepared, name); err != nil {
+		_, statErr := l.lstat(prepared) // still there if it was not renamed
+		return statErr != nil, err
 	}
-	return stamp, true, nil
+	return true, nil
 }
 
 func (s *Store) committed(path string, t tokenFile, data []byte, stamp leasehold.Stamp) leasehold.Entry {

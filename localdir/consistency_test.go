@@ -14,7 +14,8 @@ import (
 )
 
 // Whoever reads without the lock may see the former record with a new token,
-// but never a new record with a former token, which would not be fenced.
+// but never a new record with a former token, which would not be fenced. Nor does
+// it then see a log from before the record.
 func TestReadsDuringGrants(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -30,7 +31,8 @@ func TestReadsDuringGrants(t *testing.T) {
 			default:
 			}
 			_, _, err := writer.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(old leasehold.Entry) (leasehold.Proposal, error) {
-				return leasehold.Proposal{Data: []byte(strconv.FormatInt(old.Token+1, 10)), Undo: []byte("0")}, nil
+				number := []byte(strconv.FormatInt(old.Token+1, 10))
+				return leasehold.Proposal{Data: number, Undo: []byte("0"), Log: number}, nil
 			})
 			if err != nil {
 				t.Errorf("Grant: got error %v, want a grant", err)
@@ -49,6 +51,10 @@ func TestReadsDuringGrants(t *testing.T) {
 			t.Fatalf("Read: got the record of grant %q with the token %d after %d, want its own token or the next", e.Data, e.Token, newest)
 		}
 		newest = e.Token
+		log, err := strconv.ParseInt("0"+readLog(t, reader, "/jobs/a"), 10, 64)
+		if err != nil || number > 1 && log < number {
+			t.Fatalf("ReadLog: got the log of grant %d and error %v after the record of grant %d, want none before it", log, err, number)
+		}
 	}
 	close(stop)
 	<-stopped

@@ -114,7 +114,7 @@ func TestDebrisIsCleared(t *testing.T) {
 	grant(t, s, "/jobs/a", "first")
 	debris := func() {
 		t.Helper()
-		for _, name := range []string{".lease_holder.new", ".token.new"} {
+		for _, name := range []string{".lease_holder.new", ".token.new", ".run_log.new"} {
 			write(t, filepath.Join(dir, "jobs/a", name), "half of someth")
 		}
 		if err := os.Mkdir(filepath.Join(dir, "jobs/a/.folder.new"), 0o700); err != nil {

@@ -18,11 +18,12 @@ import (
 	"leasehold.example/leasehold/localdir"
 )
 
-// A writeCase is a grant, a renewal or a release.
+// A writeCase is a grant, a renewal, a release or an edit of a run log.
 type writeCase struct {
-	name string
-	old  string // the record before; "" for none
-	do   func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error)
+	name        string
+	old, data   string // the record before and after it; "" for none
+	oldLog, log string // the run log before and after it; "" for none
+	do          func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error)
 }
 
 // undone is what a grant that is taken back leaves where there was no record.
@@ -39,16 +40,57 @@ func writeCases() []writeCase {
 		})
 		return e, err
 	}
+	grantWithLog := func(ctx context.Context, s *localdir.Store, _ leasehold.Entry) (leasehold.Entry, error) {
+		e, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, proposeLog("new", "new log"))
+		return e, err
+	}
+	edit := func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error) {
+		return held, s.EditLog(ctx, "/jobs/a", become("new log"))
+	}
+	release := func(edit leasehold.LogEdit) func(context.Context, *localdir.Store, leasehold.Entry) (leasehold.Entry, error) {
+		return func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error) {
+			return leasehold.Entry{Data: []byte("new"), Token: held.Token}, s.Release(ctx, held, []byte("new"), edit)
+		}
+	}
 	return []writeCase{
-		{"first grant", "", grant},
-		{"grant", "old", grant},
-		{"renew", "old", func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error) {
+		{"first grant", "", "new", "", "", grant},
+		{"grant", "old", "new", "old log", "old log", grant},
+		{"renew", "old", "new", "old log", "old log", func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error) {
 			return s.Renew(ctx, held, []byte("new"))
 		}},
-		{"release", "old", func(ctx context.Context, s *localdir.Store, held leasehold.Entry) (leasehold.Entry, error) {
-			return leasehold.Entry{Data: []byte("new"), Token: held.Token}, s.Release(ctx, held, []byte("new"), nil)
-		}},
+		{"release", "old", "new", "old log", "old log", release(nil)},
+		{"first grant with log", "", "new", "", "new log", grantWithLog},
+		{"grant with log", "old", "new", "old log", "new log", grantWithLog},
+		{"release with log", "old", "new", "old log", "new log", release(become("new log"))},
+		{"first edit", "", "", "", "new log", edit},
+		{"edit", "old", "old", "old log", "new log", edit},
 	}
+}
+
+// keeps reports whether the grant that was there before it goes on.
+func (c writeCase) keeps() bool { return c.name == "renew" || c.name == "edit" }
+
+// begin grants what c finds.
+func (c writeCase) begin(t *testing.T, s *localdir.Store) (held leasehold.Entry) {
+	t.Helper()
+	if c.old == "" {
+		return held
+	}
+	held, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, proposeLog(c.old, c.oldLog))
+	if err != nil {
+		t.Fatalf("Grant: got error %v, want a grant", err)
+	}
+	return held
+}
+
+func readLog(t *testing.T, s *localdir.Store, path string) string {
+	t.Helper()
+	e, err := s.ReadLog(t.Context(), leasehold.Entry{Path: path})
+	if err != nil {
+		t.Errorf("ReadLog: got error %v, want none", err)
+		return ""
+	}
+	return string(e.Log.Data)
 }
 
 // A fault lets one system call fail.
@@ -143,10 +185,7 @@ func failOneCall(t *testing.T, c writeCase, f *fault) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	var held leasehold.Entry
-	if c.old != "" {
-		held = grant(t, s, "/jobs/a", c.old)
-	}
+	held := c.begin(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	f.armed = true
@@ -159,14 +198,20 @@ func failOneCall(t *testing.T, c writeCase, f *fault) {
 		t.Errorf("Read: got error %v, want none", readErr)
 		return
 	}
-	data := string(there.Data)
+	data, log := string(there.Data), readLog(t, other, "/jobs/a")
 	unknown := errors.Is(err, leasehold.ErrOutcomeUnknown)
 	switch {
-	case err == nil && (data != "new" || there.Token != e.Token):
-		t.Errorf("got no error, and data %q and token %d, want %q and %d", data, there.Token, "new", e.Token)
+	case err == nil && (data != c.data || log != c.log || there.Token != e.Token):
+		t.Errorf("got no error, and data %q, log %q and token %d, want %q, %q and %d", data, log, there.Token, c.data, c.log, e.Token)
+	case err != nil && !unknown && log != c.oldLog:
+		t.Errorf("got error %v, and log %q, want %q since the outcome is known", err, log, c.oldLog)
+	case log != c.oldLog && log != c.log:
+		t.Errorf("got error %v, and log %q, want the old or the new", err, log)
+	case data == "new" && log != c.log:
+		t.Errorf("got error %v, the new record and the log %q, want the new log with it", err, log)
 	case err != nil && !unknown && data != c.old && data != undone:
 		t.Errorf("got error %v, and data %q, want %q since the outcome is known", err, data, c.old)
-	case data != c.old && data != undone && data != "new":
+	case data != c.old && data != undone && data != c.data:
 		t.Errorf("got error %v, and data %q, want the old or the new", err, data)
 	case err != nil && !errors.Is(err, syscall.EIO):
 		t.Errorf("got error %v, want that of the call", err)
@@ -174,7 +219,7 @@ func failOneCall(t *testing.T, c writeCase, f *fault) {
 	if there.Token < held.Token {
 		t.Errorf("got token %d after %d, want none smaller", there.Token, held.Token)
 	}
-	if c.old != "" && there.Token == held.Token && (c.name == "renew" || err != nil && !unknown) {
+	if c.old != "" && there.Token == held.Token && (c.keeps() || err != nil && !unknown) {
 		// The grant has not ended, so its holder can go on.
 		if _, err := s.Renew(ctx, held, []byte("renewed")); err != nil {
 			t.Errorf("Renew afterwards: got error %v, want nil", err)
@@ -182,11 +227,12 @@ func failOneCall(t *testing.T, c writeCase, f *fault) {
 	}
 	newest := max(held.Token, there.Token, e.Token)
 	for _, s := range []*localdir.Store{other, s} {
-		next, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
-			return leasehold.Proposal{Data: []byte("next"), Undo: []byte(undone)}, nil
-		})
+		next, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, proposeLog("next", "next log"))
 		if err != nil || next.Token <= newest {
 			t.Errorf("the next Grant: got token %d and error %v, want more than %d", next.Token, err, newest)
+		}
+		if log := readLog(t, other, "/jobs/a"); log != "next log" {
+			t.Errorf("the next Grant: got log %q, want %q", log, "next log")
 		}
 		newest = next.Token
 	}
@@ -219,26 +265,31 @@ func killAtOneCall(t *testing.T, c writeCase, n int) (killed bool) {
 	child.must(request{Op: "open", Dir: dir, NoSync: true})
 	held := leasehold.Entry{Path: "/jobs/a"}
 	if c.old != "" {
-		held.Token = child.must(request{Op: "grant", Path: "/jobs/a", Data: c.old}).Token
+		held.Token = child.must(request{Op: "grant", Path: "/jobs/a", Data: c.old, Log: c.oldLog}).Token
 	}
-	op := c.name
-	if op == "first grant" {
-		op = "grant"
+	r := request{Op: strings.TrimPrefix(strings.TrimSuffix(c.name, " with log"), "first "), Path: "/jobs/a", Data: "new", DieAt: n}
+	if c.log != c.oldLog {
+		r.Log = c.log
 	}
-	child.send(request{Op: op, Path: "/jobs/a", Data: "new", DieAt: n})
-	r, alive := child.receive()
-	if alive && r.Err != "" {
-		t.Fatalf("%s: got error %s, want none", c.name, r.Err)
+	child.send(r)
+	a, alive := child.receive()
+	if alive && a.Err != "" {
+		t.Fatalf("%s: got error %s, want none", c.name, a.Err)
 	}
 	child.kill()
 
 	s := openUnsynced(t, dir)
 	e, err := s.Read(t.Context(), "/jobs/a")
-	data := string(e.Data)
-	if err != nil || data != c.old && data != "new" || alive && data != "new" {
-		t.Errorf("Read after a kill at call %d: got data %q and error %v, want %q or %q", n, data, err, c.old, "new")
+	data, log := string(e.Data), readLog(t, s, "/jobs/a")
+	if err != nil || data != c.old && data != c.data || alive && data != c.data {
+		t.Errorf("Read after a kill at call %d: got data %q and error %v, want %q or %q", n, data, err, c.old, c.data)
 	}
-	if e.Token < held.Token || c.name != "first grant" && c.name != "grant" && e.Token != held.Token {
+	// An attempt may be entered without its grant. But no grant is there without
+	// its attempt, nor is a record free before the log has the result.
+	if log != c.oldLog && log != c.log || (alive || data == "new") && log != c.log {
+		t.Errorf("ReadLog after a kill at call %d: got log %q beside data %q, want %q, or %q beside the old record", n, log, data, c.log, c.oldLog)
+	}
+	if granted := strings.Contains(c.name, "grant"); e.Token < held.Token || !granted && e.Token != held.Token {
 		t.Errorf("Read after a kill at call %d: got token %d, want no less than %d", n, e.Token, held.Token)
 	}
 	if e.Data != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
@@ -20,9 +21,11 @@ import (
 const (
 	recordName = kazoo.RecordName
 	tokenName  = ".token"
+	logName    = ".run_log"
 	lockName   = ".lock"
 	newRecord  = ".lease_holder.new"
 	newToken   = ".token.new"
+	newLog     = ".run_log.new"
 	newFolder  = ".folder.new"
 
 	newLockPrefix, newSuffix = ".lock.", ".new" // and random digits between them
@@ -31,6 +34,7 @@ const (
 const (
 	maxRecord = 1 << 20 // bytes; ZooKeeper takes no more either
 	maxToken  = 1 << 12
+	maxLog    = 1 << 20
 )
 
 // A state is what a lease's folder holds.
@@ -57,15 +61,15 @@ func (s *Store) read(ctx context.Context, path, name string) (state, error) {
 
 func (s *Store) readFolder(ctx context.Context, path string, d *folder) (state, error) {
 	for ctx.Err() == nil {
-		before, err := readFile(d, tokenName, maxToken)
+		before, _, err := readFile(d, tokenName, maxToken)
 		if err != nil {
 			return state{}, recordError(path, err)
 		}
-		data, err := readFile(d, recordName, maxRecord)
+		data, _, err := readFile(d, recordName, maxRecord)
 		if err != nil {
 			return state{}, recordError(path, err)
 		}
-		after, err := readFile(d, tokenName, maxToken)
+		after, _, err := readFile(d, tokenName, maxToken)
 		if err != nil {
 			return state{}, recordError(path, err)
 		}
@@ -104,40 +108,40 @@ func recordError(path string, err error) error {
 	return withPermission(err)
 }
 
-// readFile returns what is in a file, nil if there is none, and an
-// [*unfitError] if that isn't a regular file of at most limit bytes.
-func readFile(d *folder, name string, limit int64) ([]byte, error) {
-	f, err := openRegular(d, name, os.O_RDONLY)
+// readFile returns what is in a file and when it was written, nil if there is
+// none, and an [*unfitError] if that isn't a regular file of at most limit bytes.
+func readFile(d *folder, name string, limit int64) (data []byte, written time.Time, err error) {
+	f, info, err := openRegular(d, name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, written, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, written, err
 	}
 	defer f.close()
-	data, err := f.read(limit + 1)
+	data, err = f.read(limit + 1)
 	if err != nil {
-		return nil, err
+		return nil, written, err
 	}
 	if int64(len(data)) > limit {
-		return nil, &unfitError{f.path, fmt.Sprintf("has more than %d bytes", limit)}
+		return nil, written, &unfitError{f.path, fmt.Sprintf("has more than %d bytes", limit)}
 	}
-	return data, nil
+	return data, info.ModTime().UTC(), nil
 }
 
 // openRegular opens a file that is there. It returns an [*unfitError] if that
 // isn't a regular file.
-func openRegular(d *folder, name string, flags int) (*file, error) {
+func openRegular(d *folder, name string, flags int) (*file, fs.FileInfo, error) {
 	if there, err := d.lstat(name); err != nil {
-		return nil, err
+		return nil, nil, err
 	} else if there.Mode()&fs.ModeSymlink != 0 {
-		return nil, &unfitError{d.path(name), isLink} // os.Root would follow it
+		return nil, nil, &unfitError{d.path(name), isLink} // os.Root would follow it
 	} else if !there.Mode().IsRegular() {
-		return nil, &unfitError{d.path(name), "is not a regular file"}
+		return nil, nil, &unfitError{d.path(name), "is not a regular file"}
 	}
 	f, err := d.openFile(name, flags, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	opened, err := f.stat()
 	if err == nil && !opened.Mode().IsRegular() { // it was replaced in between
@@ -145,9 +149,9 @@ func openRegular(d *folder, name string, flags int) (*file, error) {
 	}
 	if err != nil {
 		f.close()
-		return nil, err
+		return nil, nil, err
 	}
-	return f, nil
+	return f, opened, nil
 }
 
 // ensureFolder opens the folder called name, which is that of path, and makes
@@ -247,5 +251,5 @@ func (s *Store) prepare(d *folder, name string, data []byte) (err error) {
 
 // clearDebris removes what a killed writer may have left.
 func clearDebris(d *folder) error {
-	return errors.Join(d.remove(newRecord), d.remove(newToken), d.remove(newFolder))
+	return errors.Join(d.remove(newRecord), d.remove(newToken), d.remove(newLog), d.remove(newFolder))
 }

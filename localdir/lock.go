@@ -154,7 +154,7 @@ func checkLock(d *folder, f *file) error {
 // openLock opens d's lock file, and makes it if it is missing.
 func (s *Store) openLock(d *folder) (*file, error) {
 	for {
-		f, err := openRegular(d, lockName, os.O_RDWR)
+		f, _, err := openRegular(d, lockName, os.O_RDWR)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}

@@ -235,7 +235,9 @@ func TestTwoUsersShare(t *testing.T) {
 		t.Fatalf("renew after another user's grant: got error %q, want ErrLost", got.Err)
 	}
 	b.must(request{Op: "renew", Data: "b, renewed"})
-	b.must(request{Op: "release", Data: "released"})
+	b.must(request{Op: "release", Data: "released", Log: "by b"})
+	a.must(request{Op: "edit", Path: "/jobs/a", Log: "by a"})
+	b.must(request{Op: "edit", Path: "/jobs/a", Log: "by b again"})
 	if got := a.must(request{Op: "grant", Path: "/jobs/a", Holder: "a", Data: "a again"}); got.Token != 3 {
 		t.Fatalf("grant after another user's release: got token %d, want 3", got.Token)
 	}
@@ -310,5 +312,6 @@ func TestPermission(t *testing.T) {
 		t.Errorf("grant of what another has, by a user who may only read: got error %q, want a denial", a.Err)
 	}
 	wantPermission(request{Op: "grant", Path: "/jobs/a", Holder: "b", Data: "b"}, "/jobs/a/.lock")
+	wantPermission(request{Op: "edit", Path: "/jobs/a", Log: "b"}, `run log of "/jobs/a"`)
 	wantPermission(request{Op: "grant", Path: fmt.Sprintf("/jobs/%d", 2), Holder: "b", Data: "b"}, "/jobs/.lock")
 }

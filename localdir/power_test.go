@@ -114,8 +114,9 @@ func (d *disk) restore(extra string) (top string) {
 	return top
 }
 
-// The power fails after every call of two grants, a renewal and a release. No
-// token that was given out is forgotten, nor is a record.
+// The power fails after every call of two grants, a renewal, a release and edits
+// of the run log. No token that was given out is forgotten, nor is a record or a
+// log, and no record is there before its log.
 func TestPowerFails(t *testing.T) {
 	t.Parallel()
 	for name, makerWasKilled := range map[string]bool{"new folders": false, "folders whose maker was killed": true} {
@@ -133,9 +134,9 @@ func TestPowerFails(t *testing.T) {
 			}
 			defer s.Close()
 			var acknowledged leasehold.Entry
-			next := "first" // the record that is being written
+			next, log, kept := "", "", "" // the record and log that are being written; the log that is acknowledged
 			d.after = func() {
-				for _, extra := range []string{"", ".token", "lease_holder"} {
+				for _, extra := range []string{"", ".token", "lease_holder", ".run_log"} {
 					if t.Failed() { // no Fatal: this is not always the test's own goroutine
 						return
 					}
@@ -148,6 +149,10 @@ func TestPowerFails(t *testing.T) {
 					if data == "second" && e.Token < 2 {
 						t.Errorf("Read: got data %q with token %d, want 2", data, e.Token)
 					}
+					got := readLog(t, after, "/jobs/a")
+					if got != kept && got != log || data == next && data != string(acknowledged.Data) && got != log {
+						t.Errorf("ReadLog: got log %q beside data %q, want %q, or %q before data %q", got, data, log, kept, next)
+					}
 					later, _, err := after.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 						return leasehold.Proposal{Data: []byte("later"), Undo: []byte(undone)}, nil
 					})
@@ -156,22 +161,34 @@ func TestPowerFails(t *testing.T) {
 					}
 				}
 			}
-			acknowledged = grant(t, s, "/jobs/a", next)
-			d.after()
+			done := func(e leasehold.Entry, err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatalf("write of %q: got error %v, want none", next, err)
+				}
+				acknowledged, kept = e, log
+				d.after()
+			}
+			edit := func(to string) {
+				log = to
+				done(acknowledged, s.EditLog(t.Context(), "/jobs/a", become(log)))
+			}
+			grant := func(to, itsLog string) {
+				next, log = to, itsLog
+				e, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, proposeLog(next, log))
+				done(e, err)
+			}
+			edit("of nothing")
+			grant("first", "first log")
 			next = "renewed"
-			if acknowledged, err = s.Renew(t.Context(), acknowledged, []byte(next)); err != nil {
-				t.Fatal(err)
-			}
-			d.after()
-			next = "second"
-			acknowledged = grant(t, s, "/jobs/a", next)
-			d.after()
-			next = "released"
-			if err := s.Release(t.Context(), acknowledged, []byte(next), nil); err != nil {
-				t.Fatal(err)
-			}
-			acknowledged.Data = []byte(next)
-			d.after()
+			done(s.Renew(t.Context(), acknowledged, []byte(next)))
+			edit("edited")
+			grant("second", "second log")
+			next, log = "released", "result"
+			released := acknowledged
+			released.Data = []byte(next)
+			done(released, s.Release(t.Context(), acknowledged, []byte(next), become(log)))
+			edit("")
 		})
 	}
 }

@@ -3,6 +3,7 @@
 package localdir_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,8 @@ func TestContextEndsWhileLocked(t *testing.T) {
 			_, err := s.Renew(ctx, e, []byte("wrong"))
 			return err
 		},
-		"Release": func(ctx context.Context) error { return s.Release(ctx, e, []byte("wrong"), nil) },
+		"Release": func(ctx context.Context) error { return s.Release(ctx, e, []byte("wrong"), become("wrong")) },
+		"EditLog": func(ctx context.Context) error { return s.EditLog(ctx, "/jobs/a", become("wrong")) },
 		"Grant below": func(ctx context.Context) error { // its folder must be made, under the same lock
 			_, _, err := s.Grant(ctx, leasehold.Entry{Path: "/jobs/a/b"}, func(leasehold.Entry) (leasehold.Proposal, error) {
 				return leasehold.Proposal{Data: []byte("wrong")}, nil
@@ -109,12 +111,21 @@ func TestContextEndsWhileLocked(t *testing.T) {
 	if got, err := s.Read(t.Context(), "/jobs/a"); err != nil || string(got.Data) != "first" || got.Token != e.Token {
 		t.Errorf("Read: got data %q, token %d and error %v, want %q, %d", got.Data, got.Token, err, "first", e.Token)
 	}
+	if log := readLog(t, s, "/jobs/a"); log != "" {
+		t.Errorf("ReadLog: got %q, want none", log)
+	}
 	denied := errors.New("held")
-	_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
+	_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, func(old leasehold.Entry) (leasehold.Proposal, error) {
+		if old.Log == nil {
+			return leasehold.Proposal{}, leasehold.ErrNeedsLog
+		}
 		return leasehold.Proposal{}, denied
 	})
 	if err != denied {
 		t.Errorf("Grant that is denied: got error %v, want decide's own", err)
+	}
+	if err := s.EditLog(t.Context(), "/jobs/a", become("")); err != nil {
+		t.Errorf("EditLog that changes nothing: got error %v, want nil", err)
 	}
 
 	c.kill() // which ends its lock
@@ -141,14 +152,15 @@ func TestAbandonedGrantIsUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := openUnsynced(t, dir).EditLog(t.Context(), "/jobs/a", become("former log")); err != nil {
+		t.Fatalf("EditLog: got error %v, want nil", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-stuck
 		cancel()
 	}()
-	_, _, err = s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
-		return leasehold.Proposal{Data: []byte("granted"), Undo: []byte("undone")}, nil
-	})
+	_, _, err = s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, proposeLog("granted", "attempt"))
 	if !errors.Is(err, leasehold.ErrOutcomeUnknown) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("Grant: got error %v, want ErrOutcomeUnknown and ctx's", err)
 	}
@@ -168,12 +180,61 @@ func TestAbandonedGrantIsUndone(t *testing.T) {
 	if err != nil || string(data) != "undone" {
 		t.Fatalf("got the record %q and error %v, want %q", data, err, "undone")
 	}
+	if log := readLog(t, openUnsynced(t, dir), "/jobs/a"); log != "former log" {
+		t.Fatalf("ReadLog: got %q, want %q as before the grant", log, "former log")
+	}
 }
 
-// A full disk leaves the old record, and whoever has it can go on.
+// A grant that comes too late, and that another has replaced before it could be
+// undone, is still taken out of the log.
+func TestAbandonedGrantIsWithdrawnFromTheLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	other := openUnsynced(t, dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	granted, returned := false, make(chan struct{})
+	s, err := localdir.OpenHooked(dir, 0, func(op, name string, call func() error) error {
+		switch {
+		case op == "rename" && filepath.Base(name) == "lease_holder" && !granted:
+			cancel()
+			<-returned
+			granted = true
+		case op == "flock" && granted && returned != nil:
+			returned = nil
+			_, _, err := other.Grant(t.Context(), leasehold.Entry{Path: "/jobs/a"}, proposeLog("of another", "attempt, another"))
+			if err != nil {
+				t.Errorf("Grant by another: got error %v, want a grant", err)
+			}
+		}
+		return unsynced(op, name, call)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Grant(ctx, leasehold.Entry{Path: "/jobs/a"}, func(leasehold.Entry) (leasehold.Proposal, error) {
+		withdraw := func(data []byte) ([]byte, error) { return bytes.TrimPrefix(data, []byte("attempt, ")), nil }
+		return leasehold.Proposal{Data: []byte("granted"), Undo: []byte("wrong"), Log: []byte("attempt, "), UndoLog: withdraw}, nil
+	})
+	if !errors.Is(err, leasehold.ErrOutcomeUnknown) {
+		t.Fatalf("Grant: got error %v, want ErrOutcomeUnknown", err)
+	}
+	close(returned)
+	if err := s.Close(); err != nil { // waits for the undoing
+		t.Fatalf("Close: got error %v, want nil", err)
+	}
+	if log := readLog(t, other, "/jobs/a"); log != "another" {
+		t.Errorf("ReadLog: got %q, want %q without the attempt that was taken back", log, "another")
+	}
+	if e, err := other.Read(t.Context(), "/jobs/a"); err != nil || string(e.Data) != "of another" {
+		t.Errorf("Read: got data %q and error %v, want %q", e.Data, err, "of another")
+	}
+}
+
+// A full disk leaves the old record and log, and whoever has it can go on.
 func TestWriteFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	s := openIn(t, dir)
 	c := startChild(t, "", nil)
 	c.must(request{Op: "open", Dir: dir, Limit: 1 << 10})
 	first := c.must(request{Op: "grant", Path: "/jobs/a", Holder: "host", Data: "first"})
@@ -182,12 +243,19 @@ func TestWriteFails(t *testing.T) {
 		{Op: "grant", Path: "/jobs/a", Holder: "host", Data: big},
 		{Op: "renew", Data: big},
 		{Op: "release", Data: big},
+		{Op: "grant", Path: "/jobs/a", Data: "wrong", Log: big},
+		{Op: "release", Data: "wrong", Log: big},
+		{Op: "edit", Path: "/jobs/a", Log: big},
+		{Op: "edit", Path: "/jobs/new", Log: big},
 	} {
 		if a := c.ask(o); !strings.Contains(a.Err, "file too large") || a.Lost {
 			t.Fatalf("%s: got error %q, want that of a write that failed", o.Op, a.Err)
 		}
 		if a := c.must(request{Op: "read", Path: "/jobs/a"}); a.Data != "first" || a.Token != first.Token {
 			t.Fatalf("read after a %s that failed: got data %.20q, token %d, want %q, %d", o.Op, a.Data, a.Token, "first", first.Token)
+		}
+		if log := readLog(t, s, "/jobs/a"); log != "" {
+			t.Fatalf("ReadLog after a %s that failed: got %.20q, want none", o.Op, log)
 		}
 		wantNoDebris(t, dir)
 	}

@@ -38,15 +38,14 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 	if err != nil {
 		return granted, replaced, err
 	}
-	if _, err := decide(entry(path, first)); err != nil {
+	if _, _, err := withLog(entry(path, first), decide, func() (*leasehold.Log, error) { return s.awaitLog(ctx, path, name) }); err != nil {
 		return granted, replaced, err
 	}
 	l, err := s.awaitLock(ctx, path, name, true)
 	if err != nil {
 		return granted, replaced, err
 	}
-	old := entry(path, l.state)
-	p, err := l.propose(old, decide)
+	old, p, err := l.propose(path, decide)
 	if err != nil {
 		return granted, replaced, err
 	}
@@ -54,7 +53,7 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 		l.unlock()
 		return granted, replaced, s.interrupted(ctx, leasehold.ErrUnreachable)
 	}
-	p.Data, p.Undo = slices.Clone(p.Data), slices.Clone(p.Undo) // this call may return before they are written
+	p.Data, p.Undo, p.Log = slices.Clone(p.Data), slices.Clone(p.Undo), slices.Clone(p.Log) // this call may return before they are written
 	granted, err = await(ctx, s, leasehold.ErrOutcomeUnknown, func() (leasehold.Entry, error) {
 		defer l.unlock()
 		return s.grant(l, path, p)
@@ -63,7 +62,9 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 		if l, err := s.lock(s.undoing, path, name, false); err == nil && l != nil {
 			defer l.unlock()
 			if l.still(e) {
-				_ = s.release(l, p.Undo)
+				_ = s.release(l, path, p.Undo, p.UndoLog)
+			} else if p.Log != nil {
+				_ = s.editLog(l, path, p.UndoLog)
 			}
 		}
 	})
@@ -72,16 +73,29 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 
 // propose calls decide with the lock held, and leaves it held if there is a
 // proposal.
-func (l *lockedFolder) propose(old leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (p leasehold.Proposal, err error) {
+func (l *lockedFolder) propose(path string, decide func(leasehold.Entry) (leasehold.Proposal, error)) (old leasehold.Entry, p leasehold.Proposal, err error) {
 	proposed := false
 	defer func() { // also when decide panics
 		if !proposed {
 			l.unlock()
 		}
 	}()
-	p, err = decide(old)
+	old, p, err = withLog(entry(path, l.state), decide, func() (*leasehold.Log, error) { return readLog(path, l.folder) })
 	proposed = err == nil
-	return p, err
+	return old, p, err
+}
+
+// withLog calls decide on old, and again with the run log if it needs that. A log
+// that is read without the lock is no older than old, since a log is written
+// before the record.
+func withLog(old leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error), read func() (*leasehold.Log, error)) (leasehold.Entry, leasehold.Proposal, error) {
+	p, err := decide(old)
+	if errors.Is(err, leasehold.ErrNeedsLog) {
+		if old.Log, err = read(); err == nil {
+			p, err = decide(old)
+		}
+	}
+	return old, p, err
 }
 
 // Renew replaces the data of the grant that held belongs to.
@@ -96,7 +110,7 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	data = slices.Clone(data)
 	_, err := s.change(ctx, held, func(l *lockedFolder) (leasehold.Entry, error) {
-		return leasehold.Entry{}, s.release(l, data)
+		return leasehold.Entry{}, s.release(l, held.Path, data, edit)
 	})
 	return err
 }
