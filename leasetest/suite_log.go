@@ -44,9 +44,13 @@ func (f *fixture) editLog(path string, edit leasehold.LogEdit) {
 
 func (f *fixture) grantWithLog(path, data, log string) leasehold.Entry {
 	f.t.Helper()
-	e, _, err := f.Grant(f.context(), leasehold.Entry{Path: path}, proposeLog(data, add(log)))
+	former := string(f.readLog(path).Data)
+	e, replaced, err := f.Grant(f.context(), leasehold.Entry{Path: path}, proposeLog(data, add(log)))
 	if err != nil {
 		f.t.Fatalf("Grant(%.80q) with a log: got error %v, want a grant", path, err)
+	}
+	if want, _ := add(log)([]byte(former)); e.Log == nil || !bytes.Equal(e.Log.Data, want) || replaced.Log == nil || string(replaced.Log.Data) != former {
+		f.t.Fatalf("Grant(%.80q) with a log: got the logs %v and %v, want the new one, %.80q, and the former, %.80q", path, e.Log, replaced.Log, want, former)
 	}
 	return e
 }

@@ -156,6 +156,9 @@ var logFaults = []storeFault{
 	{"an edit is a grant", []string{"edit of a log"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{Store: m, editLog: func(ctx context.Context, path string, edit leasehold.LogEdit) error {
 			_, _, err := m.Grant(ctx, leasehold.Entry{Path: path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
+				if old.Log == nil {
+					return leasehold.Proposal{}, leasehold.ErrNeedsLog
+				}
 				log, err := edit(old.Log.Data)
 				return leasehold.Proposal{Data: old.Data, Undo: old.Data, Log: log}, err
 			})

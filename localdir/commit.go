@@ -63,7 +63,11 @@ func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ lea
 	var undoErr error
 	switch {
 	case err == nil:
-		return s.committed(path, next, p.Data, stamp), nil
+		granted := s.committed(path, next, p.Data, stamp)
+		if p.Log != nil {
+			granted.Log = &leasehold.Log{Data: p.Log, Written: stamp.At}
+		}
+		return granted, nil
 	case replaced:
 		undoErr = s.release(l, path, p.Undo, p.UndoLog)
 	case logged:
