@@ -82,7 +82,8 @@ var _ leasehold.Store = (*Store)(nil)
 //	zk://a.example:2181,b.example,[::1]:2182/chroot
 //
 // The port is 2181 where there is none. All leases are below the chroot, which
-// is made along with the first of them. With zks:// instead of zk:// connections
+// comes once, after all hosts, and is made along with the first lease. A comma in
+// a chroot, and white space anywhere, are refused. With zks:// instead of zk:// connections
 // are TLS, by Options.TLS. The option "?guard=off" makes every
 // grant take kazoo's queue, for servers whose count of children can't be
 // trusted: those before 3.6, and other servers that speak the protocol.

@@ -66,6 +66,11 @@ func (u *storeURL) parseDir(rest string) error {
 	if !filepath.IsAbs(dir) {
 		return config("want dir:/absolute/path", "%s is %q, and its directory is not absolute", u.source, u.raw)
 	}
+	for name := range strings.SplitSeq(dir, "/") {
+		if strings.TrimSpace(name) != name { // another directory, and nobody sees it
+			return config("want dir:/absolute/path", "%s is %q, and a name in it begins or ends with white space", u.source, u.raw)
+		}
+	}
 	u.dir = dir
 	if !hasOption {
 		return nil
