@@ -21,6 +21,10 @@ var (
 	// ErrPermission means that the store refused the operation to this user.
 	ErrPermission = errors.New("permission denied")
 
+	// ErrUnusablePath means that the store can't keep a lease at this path, and
+	// could at another one. Nothing was written.
+	ErrUnusablePath = errors.New("path can't have a lease")
+
 	// ErrOutcomeUnknown means that a write was sent and that its outcome could
 	// not be learned in time.
 	ErrOutcomeUnknown = errors.New("outcome unknown")

@@ -78,7 +78,8 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 // isFinal reports whether another attempt can't change err. What decide says
 // is final, and so is what the server refuses.
 func (w *exclusiveWrite) isFinal(err error) bool {
-	return isRefusal(err) || zk.IsRejected(err) || errors.Is(err, errClosed) || errors.Is(err, leasehold.ErrPermission)
+	return isRefusal(err) || zk.IsRejected(err) || errors.Is(err, errClosed) ||
+		errors.Is(err, leasehold.ErrPermission) || errors.Is(err, leasehold.ErrUnusablePath)
 }
 
 // errNoPath comes with a refusal to grant on a path that does not exist, where a

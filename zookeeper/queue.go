@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
@@ -30,9 +31,12 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 			g, err := w.recover(ctx, sess, name)
 			return g, w.withdraw(ctx, sess, lock, err)
 		}
-		ahead, ok := below.predecessor(lock)
-		if !ok {
-			return none, errOvertaken // the session had ended
+		ahead, err := below.predecessor(lock)
+		if errors.Is(err, errOvertaken) { // the session had ended
+			return none, err
+		}
+		if err != nil {
+			return none, w.withdraw(ctx, sess, lock, fmt.Errorf("%w: %q %w", leasehold.ErrUnusablePath, w.full, err))
 		}
 		record, err := w.recordInQueue(ctx, sess, ahead)
 		if err != nil {

@@ -121,6 +121,8 @@ func explain(err error, conflict int) *failure {
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
 		f.hint = store.permissionHint()
+	case errors.Is(err, leasehold.ErrUnusablePath):
+		f.code = exitConfig
 	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin
 		f.code = exitConflict
 	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
