@@ -196,6 +196,8 @@ type request struct {
 	name     string // the holder's
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
+
+	queueTime time.Duration // Proposal.QueueTime
 }
 
 const (
@@ -304,7 +306,7 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
 	}
-	p := Proposal{Data: data}
+	p := Proposal{Data: data, QueueTime: r.queueTime}
 	if p.Undo, err = undoData(next, old); err == nil && r.Now == nil {
 		p.FormerEnd, err = formerEnd(old, r.name)
 	}

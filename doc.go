@@ -61,6 +61,6 @@
 // # Errors
 //
 // errors.Is tells [ErrHeld], [ErrLost], [ErrUnreachable], [ErrPermission],
-// [ErrUnusablePath] and [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
+// [ErrQueued], [ErrUnusablePath] and [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
 // [*RecordError], a [*ClockSkewError] and an [*ArgumentError].
 package leasehold

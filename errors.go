@@ -21,6 +21,11 @@ var (
 	// ErrPermission means that the store refused the operation to this user.
 	ErrPermission = errors.New("permission denied")
 
+	// ErrQueued means that the time to wait ended while another program, a client
+	// of kazoo, kept the lease path locked, or others queued for that. Nothing was
+	// written.
+	ErrQueued = errors.New("still queued behind kazoo's lock")
+
 	// ErrUnusablePath means that the store can't keep a lease at this path, and
 	// could at another one. Nothing was written.
 	ErrUnusablePath = errors.New("path can't have a lease")

@@ -69,6 +69,10 @@ func (r *request) wait(ctx context.Context, paths []string, try func(seen []sigh
 			r.log().DebugContext(ctx, "lease not acquired", "holder", r.name, "reason", err)
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown):
 			denial, ahead = cmp.Or(denial, err), max(skew.Most, 0)
+		case errors.Is(err, ErrQueued) && ctx.Err() == nil:
+			denial = err
+			stop()
+			continue
 		case errors.Is(err, ErrUnreachable) && ctx.Err() == nil:
 			stop()
 			sleep(ctx, retryDelay)

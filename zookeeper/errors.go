@@ -9,10 +9,6 @@ import (
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
-// ErrQueued means that a context ended while a client of kazoo held its lock on
-// the lease path, or others queued for it. Nothing was written.
-var ErrQueued = errors.New("still queued behind kazoo's lock")
-
 var (
 	// errClosed is final: no attempt can change it.
 	errClosed = errors.New("the store is closed")

@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -199,6 +200,15 @@ func (c children) predecessor(own string) (name string, err error) {
 		return "", errWornOut
 	}
 	return name, nil
+}
+
+// first returns the contender that holds the lock. There must be one.
+func (c children) first() string {
+	return slices.MinFunc(c.locks, func(a, b string) int {
+		x, _ := kazoo.LockSequence(a)
+		y, _ := kazoo.LockSequence(b)
+		return cmp.Compare(x, y)
+	})
 }
 
 func recordPath(path string) string { return path + "/" + kazoo.RecordName }

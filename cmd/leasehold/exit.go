@@ -10,7 +10,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
-	"leasehold.example/leasehold/zookeeper"
 )
 
 // Exit codes, those of sysexits.h where it has one that fits.
@@ -116,7 +115,7 @@ func explain(err error, conflict int) *failure {
 		// could keep this one from running for good, and nobody would know.
 		f.code = exitOverlap
 		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
-	case errors.Is(err, zookeeper.ErrQueued):
+	case errors.Is(err, leasehold.ErrQueued):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission

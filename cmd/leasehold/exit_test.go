@@ -15,7 +15,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
-	"leasehold.example/leasehold/zookeeper"
 )
 
 // TestExitCodes covers what no script can bring about as well.
@@ -36,7 +35,7 @@ func TestExitCodes(t *testing.T) {
 		{skew, 71, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "see on this host and on the servers which clock is off"},
 		{within, 33, true, "which the store's clock has not reached", ""},
 		{fmt.Errorf("%w: %w", skew, leasehold.ErrOutcomeUnknown), 69, false, "outcome unknown", ""},
-		{fmt.Errorf("acquire: %w: %w", zookeeper.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
+		{fmt.Errorf("acquire: %w: %w", leasehold.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
 		{&overlapError{path: "/x", holder: "a", pid: 12}, 73, false, `an earlier run of /x by "a" still runs on this host (pid 12)`, "--allow-overlap"},
 		{&overlapError{path: "/x", holder: "a"}, 73, false, "as another user or in another container", "--allow-overlap"},
 		{&overlapError{path: "/x", holder: "a", left: []int{1, 2, 3, 4, 5}}, 73, false, "has ended and left processes behind on this host: pid 1, pid 2, pid 3 and 2 more", "--allow-overlap"},
