@@ -263,8 +263,11 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return nil, wrapUntyped(err, "acquire lease %q", path)
 	}
 	rec, err := parseRecord(granted)
-	if err != nil || rec == nil {
+	if err != nil {
 		return nil, fmt.Errorf("acquire lease %q: the store returned another record than it was given: %w", path, err)
+	}
+	if rec == nil {
+		return nil, fmt.Errorf("acquire lease %q: the store returned no record", path)
 	}
 	l := &Lease{request: r, path: path, slot: slot, entry: granted, replaced: replaced, record: *rec, busy: make(chan struct{}, 1)}
 	if err := l.judge(ctx); err != nil {

@@ -61,6 +61,6 @@
 // # Errors
 //
 // errors.Is tells [ErrHeld], [ErrLost], [ErrUnreachable], [ErrPermission],
-// [ErrQueued], [ErrUnusablePath] and [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
+// [ErrQueued], [ErrFull], [ErrUnusablePath] and [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
 // [*RecordError], a [*ClockSkewError] and an [*ArgumentError].
 package leasehold

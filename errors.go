@@ -26,6 +26,10 @@ var (
 	// written.
 	ErrQueued = errors.New("still queued behind kazoo's lock")
 
+	// ErrFull means that there is no room for a record: a disk or a quota is used
+	// up. Nothing was written.
+	ErrFull = errors.New("store is full")
+
 	// ErrUnusablePath means that the store can't keep a lease at this path, and
 	// could at another one. Nothing was written.
 	ErrUnusablePath = errors.New("path can't have a lease")

@@ -14,8 +14,8 @@ import (
 // [CheckPath]; a Store does not check them again. A Store is safe for
 // concurrent use.
 //
-// Errors match [ErrUnreachable], [ErrPermission], [ErrQueued], [ErrUnusablePath]
-// or [ErrOutcomeUnknown] where one of them is the cause. The suite in package leasetest tells whether an
+// Errors match [ErrUnreachable], [ErrPermission], [ErrQueued], [ErrFull],
+// [ErrUnusablePath] or [ErrOutcomeUnknown] where one of them is the cause. The suite in package leasetest tells whether an
 // implementation keeps all this.
 type Store interface {
 	// Read returns the record at path. Where there is none, the Entry has no

@@ -117,6 +117,10 @@ func explain(err error, conflict int) *failure {
 		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
 	case errors.Is(err, leasehold.ErrQueued):
 		f.code, f.denial = conflict, true
+	case errors.Is(err, leasehold.ErrFull):
+		f.code = exitUnavailable
+	case errors.Is(err, leasehold.ErrPermission) && errors.Is(err, syscall.EROFS):
+		f.code = exitNoPermission
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
 		f.hint = store.permissionHint()

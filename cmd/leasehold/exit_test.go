@@ -46,6 +46,7 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("grant: %w", leasehold.ErrOutcomeUnknown), 69, false, "grant: outcome unknown", ""},
 		{context.DeadlineExceeded, 69, false, "deadline", ""},
 		{fmt.Errorf("grant: %w", leasehold.ErrPermission), 77, false, "grant: permission denied", "leasehold help security"},
+		{fmt.Errorf("grant: %w", leasehold.ErrFull), 69, false, "grant: store is full", ""},
 		{fmt.Errorf("grant: %w", leasehold.ErrUnusablePath), 78, false, "grant: path can't have a lease", ""},
 		{config("do this", "wrong"), 78, false, "wrong", "do this"},
 		{usage("wrong %q", "x"), 64, false, `wrong "x"`, ""},

@@ -117,7 +117,7 @@ func (u *storeURL) open(ctx context.Context, logger *slog.Logger) (leasehold.Sto
 	switch {
 	case errors.As(err, &argument):
 		return nil, config("want "+storeForms, "%s: %v", u.source, argument)
-	case err == nil, errors.Is(err, leasehold.ErrPermission), errors.Is(err, leasehold.ErrUnreachable), ctx.Err() != nil:
+	case err == nil, errors.Is(err, leasehold.ErrPermission), errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, leasehold.ErrFull), ctx.Err() != nil:
 		return s, err
 	}
 	return nil, config("", "%s: %v", u.source, err)
