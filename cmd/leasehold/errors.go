@@ -100,6 +100,9 @@ var (
 	// errTooLate is the ErrLost of a lease that was over when COMMAND was to begin.
 	errTooLate = fmt.Errorf("%w: it was over before COMMAND could begin", leasehold.ErrLost)
 
+	// errNotKept is the ErrLost of a lease that was not to be renewed.
+	errNotKept = fmt.Errorf("%w: it has ended, and --renew=false does not renew it", leasehold.ErrLost)
+
 	// errHeldUp is the ErrLost of a lease that leasehold could not renew.
 	errHeldUp = fmt.Errorf("%w: not renewed in time: leasehold itself was stopped, or held up", leasehold.ErrLost)
 )

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,8 @@ func (f *storeFlags) register(flags *pflag.FlagSet, jsonMeans string) {
 	f.given = flags
 	flags.SortFlags = false
 	flags.StringVar(&f.url, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long the store may take to answer")
+	f.timeout = 10 * time.Second
+	flags.Var((*duration)(&f.timeout), "timeout", "how long the store may take to answer")
 	flags.BoolVar(&f.json, "json", false, jsonMeans)
 	f.security.register(flags)
 }
@@ -176,9 +179,9 @@ func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
 	flags := cmd.Flags()
 	f.store.register(flags, jsonMeans)
 	f.holder.register(flags, slotsUsage)
-	flags.DurationVarP(&f.duration, "duration", "d", 0, "the lease's duration, at least 1s, like 70m (required)")
+	flags.VarP((*duration)(&f.duration), "duration", "d", "the lease's duration, like 70m or 1d (required)")
 	flags.VarP(&f.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+waitIsNot)
-	flags.DurationVar(&f.maxSkew, "max-skew", 0, "by how much clocks may disagree; default a tenth of the duration, at most 10s")
+	flags.Var((*duration)(&f.maxSkew), "max-skew", "by how much clocks may disagree; default a tenth of the duration, at most 10s")
 	flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
 }
 
@@ -189,8 +192,8 @@ func (f *leaseFlags) validate(path string) (*leasehold.Client, error) {
 	switch {
 	case !given.Changed("duration"):
 		return nil, usage("missing -d, --duration D: for how long the lease is to last")
-	case f.duration < time.Second:
-		return nil, usage("--duration is %s, must be at least 1s", f.duration)
+	case f.duration <= 0:
+		return nil, usage("--duration is %s, must be positive", f.duration)
 	case given.Changed("max-skew") && f.maxSkew <= 0:
 		return nil, usage("--max-skew is %s, must be positive", f.maxSkew)
 	case !given.Changed("max-skew"):
@@ -236,6 +239,46 @@ func (f *leaseFlags) limits(start time.Time) (waiting, answer time.Time) {
 	return waiting, waiting.Add(f.store.timeout)
 }
 
+// A duration is one as Go writes it, or with days before that, like 1d12h.
+type duration time.Duration
+
+func (d *duration) String() string {
+	if *d == 0 {
+		return "0" // which --help does not show as a default
+	}
+	return time.Duration(*d).String()
+}
+
+func (d *duration) Type() string { return "duration" }
+
+func (d *duration) Set(s string) error {
+	parsed, err := parseDuration(s)
+	*d = duration(parsed)
+	return err
+}
+
+// parseDuration reads a duration. A day is 24 hours.
+func parseDuration(s string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	const day = 24 * time.Hour
+	n, err := strconv.ParseUint(days, 10, 32)
+	if err != nil || n > uint64(math.MaxInt64/day) {
+		return 0, fmt.Errorf("not a number of days")
+	}
+	total := time.Duration(n) * day
+	if rest == "" {
+		return total, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err != nil || strings.ContainsAny(rest[:1], "+-") || more > math.MaxInt64-total {
+		return 0, fmt.Errorf("not a duration after the days")
+	}
+	return total + more, nil
+}
+
 // A waitTime is a duration or "forever".
 type waitTime struct {
 	d       time.Duration
@@ -256,7 +299,7 @@ func (w *waitTime) Set(s string) error {
 		*w = waitTime{forever: true}
 		return nil
 	}
-	d, err := time.ParseDuration(s)
+	d, err := parseDuration(s)
 	switch {
 	case err != nil:
 		return fmt.Errorf(`want a duration like 5s, or "forever"`)

@@ -151,7 +151,7 @@ func flagMessage(err error) string {
 	default:
 		want = map[string]string{
 			"bool":     "want true or false",
-			"duration": "want a duration with a unit, like 70m or 70s",
+			"duration": "want a duration with a unit, like 70s, 70m or 1d",
 			"int":      "want a number, like 3",
 		}[flag.Value.Type()]
 	}

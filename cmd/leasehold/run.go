@@ -44,7 +44,7 @@ that share its network; elsewhere by the same user. Containers that share a
 directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
 const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from the other nine
-  0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
+  0 * * * *  /usr/bin/leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- /opt/cleanup --all
 
   # a service with a standby, which takes over within 30 s, or at once if this one ends
   leasehold run -d 30s --wait forever --release always /scheduler -- scheduler --port 80
@@ -85,8 +85,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
 	flags.Var(&f.leftBehind, "left-behind", "what happens to processes that outlive COMMAND: go-on (the lease is not kept alive for them), wait (the run lasts until they end, as for a COMMAND that makes itself a daemon) or stop")
-	flags.DurationVar(&f.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
-	flags.DurationVar(&f.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
+	flags.Var((*duration)(&f.killAfter), "kill-after", "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
+	flags.Var((*duration)(&f.jitter), "jitter", "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
 	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host: the run of any user with the same holder and the same whole path, on whichever ensemble")
 }
 
@@ -133,7 +133,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	if err != nil {
 		return err
 	}
-	executable, err := resolve(command[0])
+	executable, err := resolve(command)
 	if err != nil {
 		return err
 	}
@@ -310,7 +310,9 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	} else {
 		ctx, cancel := l.Context(ctx)
 		defer cancel()
-		end.lost = work(ctx)
+		if end.lost = work(ctx); errors.Is(end.lost, leasehold.ErrLost) && !errors.Is(end.lost, errHeldUp) {
+			end.lost = errNotKept
+		}
 	}
 	if inTime {
 		end.lost = nil // what COMMAND did in time counts, also if the lease was lost after that
