@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
@@ -180,6 +182,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	}
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
 	end := f.wait(ctx, child, l)
+	f.logEnd(child)
 	return f.finish(ctx, end, l)
 }
 
@@ -266,6 +269,19 @@ func environment(l *leasehold.Lease) []string {
 		}
 	}
 	return env
+}
+
+// logEnd logs how COMMAND ended.
+func (f *runFlags) logEnd(child *supervise.Child) {
+	status, ran, ok := child.Status()
+	if !ok {
+		return
+	}
+	how := slog.Int("exit code", status.ExitStatus())
+	if status.Signaled() {
+		how = slog.String("signal", unix.SignalName(status.Signal()))
+	}
+	f.lease.store.logger().Info("COMMAND ended", how, "ran", ran.Round(time.Millisecond))
 }
 
 // An ending is how COMMAND ended.
