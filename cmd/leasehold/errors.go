@@ -33,8 +33,9 @@ func exitWith(code int) error { return &failure{code: code} }
 // An overlapError means that an earlier run goes on.
 type overlapError struct {
 	path, holder string
-	pid          int   // of COMMAND, or of what runs it; 0: not known
-	left         []int // if COMMAND has ended, what it left behind
+	pid          int    // of COMMAND, or of what runs it; 0: not known
+	left         []int  // if COMMAND has ended, what it left behind
+	allowed      string // what goes on all the same
 }
 
 func (e *overlapError) Error() string {

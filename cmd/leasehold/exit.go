@@ -115,7 +115,7 @@ func explain(err error, conflict int) *failure {
 		// Neither -q nor -E applies: processes that an earlier COMMAND left behind
 		// could keep this one from running for good, and nobody would know.
 		f.code = exitOverlap
-		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
+		f.hint = "wait for it, or end it; " + overlap.allowed
 	case errors.Is(err, zookeeper.ErrQueued):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrPermission):

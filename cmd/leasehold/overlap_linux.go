@@ -15,7 +15,7 @@ import (
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
-const lockHint = "let the service have Unix sockets (RestrictAddressFamilies=AF_UNIX), or set " + runtimeVariable + " to a directory of this user alone, or skip the check with --allow-overlap"
+const lockHint = "let the service have Unix sockets (RestrictAddressFamilies=AF_UNIX), or set " + runtimeVariable + " to a directory of this user alone, or skip the check: "
 
 // lockName locks the name for this host.
 func lockName(name string) (*os.File, error) {

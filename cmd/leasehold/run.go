@@ -203,12 +203,14 @@ func (f *runFlags) delay(ctx context.Context) error {
 	}
 }
 
+const allowOverlapRuns = "--allow-overlap runs another beside it"
+
 // exclude makes sure that no earlier run goes on, unless that is allowed.
 func (f *runFlags) exclude(path string) (*overlapLock, error) {
 	if f.allowOverlap {
 		return nil, nil
 	}
-	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name)
+	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name, allowOverlapRuns)
 }
 
 // start starts COMMAND. From then on it gets the signals.
