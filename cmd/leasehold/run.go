@@ -173,6 +173,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 			return err
 		}
 	}
+	f.lease.store.sayIfMade(client.Store)
 	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
 
 	child, err := f.start(executable, command, l, lock)

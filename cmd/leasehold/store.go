@@ -93,6 +93,30 @@ func (u *storeURL) checkExists() error {
 	return nil
 }
 
+const chrootHint = "is that the chroot you mean? The first \"leasehold run\" or \"leasehold acquire\" makes it"
+
+// checkChroot returns an error if the chroot does not exist. It is for those who
+// have found no lease.
+func (f *storeFlags) checkChroot(ctx context.Context, s leasehold.Store) error {
+	z, ok := s.(*zookeeper.Store)
+	if !ok {
+		return nil
+	}
+	there, err := z.HasChroot(ctx)
+	if err != nil || there {
+		return err
+	}
+	return config(chrootHint, "no ZooKeeper node %s, the chroot of %s", escape(f.store.ensemble.Chroot), f.store.source)
+}
+
+// sayIfMade says that the chroot was made: if it is misspelt, other hosts, with
+// another one, are granted the same leases.
+func (f *storeFlags) sayIfMade(s leasehold.Store) {
+	if z, ok := s.(*zookeeper.Store); ok && z.MadeChroot() {
+		f.say("made the chroot %s, which did not exist", escape(f.store.ensemble.Chroot))
+	}
+}
+
 // recordPlace says where the record of the lease at path is.
 func (u *storeURL) recordPlace(path string) string {
 	if !u.isDir() {
