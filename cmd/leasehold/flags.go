@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,6 +103,7 @@ func until(ctx context.Context, limit time.Time) (context.Context, context.Cance
 type holderFlags struct {
 	given    *pflag.FlagSet // all flags of the subcommand
 	name     string         // set by find
+	suffix   holderSuffix
 	slots    int
 	conflict int
 }
@@ -133,9 +131,18 @@ func (f *holderFlags) validate(path string) error {
 }
 
 // find finds the holder's name: --holder, else LEASEHOLD_HOLDER, else the host
-// name. It returns what goes into Client.Holder, which is "" for the host name:
+// name, and what --holder-suffix adds. It returns what goes into Client.Holder, which is "" for the host name:
 // the library then refuses another machine of that name.
 func (f *holderFlags) find() (clientHolder string, err error) {
+	clientHolder, err = f.findName()
+	if err != nil || f.suffix == "" {
+		return clientHolder, err
+	}
+	f.name += "-" + f.suffix.unique()
+	return f.name, leasehold.CheckHolder(f.name)
+}
+
+func (f *holderFlags) findName() (clientHolder string, err error) {
 	if f.given.Changed("holder") {
 		return f.name, leasehold.CheckHolder(f.name)
 	}
@@ -237,147 +244,4 @@ func (f *leaseFlags) limits(start time.Time) (waiting, answer time.Time) {
 	}
 	waiting = start.Add(f.wait.d)
 	return waiting, waiting.Add(f.store.timeout)
-}
-
-// A duration is one as Go writes it, or with days before that, like 1d12h.
-type duration time.Duration
-
-func (d *duration) String() string {
-	if *d == 0 {
-		return "0" // which --help does not show as a default
-	}
-	return time.Duration(*d).String()
-}
-
-func (d *duration) Type() string { return "duration" }
-
-func (d *duration) Set(s string) error {
-	parsed, err := parseDuration(s)
-	*d = duration(parsed)
-	return err
-}
-
-// parseDuration reads a duration. A day is 24 hours.
-func parseDuration(s string) (time.Duration, error) {
-	days, rest, ok := strings.Cut(s, "d")
-	if !ok {
-		return time.ParseDuration(s)
-	}
-	const day = 24 * time.Hour
-	n, err := strconv.ParseUint(days, 10, 32)
-	if err != nil || n > uint64(math.MaxInt64/day) {
-		return 0, fmt.Errorf("not a number of days")
-	}
-	total := time.Duration(n) * day
-	if rest == "" {
-		return total, nil
-	}
-	more, err := time.ParseDuration(rest)
-	if err != nil || strings.ContainsAny(rest[:1], "+-") || more > math.MaxInt64-total {
-		return 0, fmt.Errorf("not a duration after the days")
-	}
-	return total + more, nil
-}
-
-// A waitTime is a duration or "forever".
-type waitTime struct {
-	d       time.Duration
-	forever bool
-}
-
-func (w *waitTime) String() string {
-	if w.forever {
-		return "forever"
-	}
-	return w.d.String()
-}
-
-func (w *waitTime) Type() string { return "duration" }
-
-func (w *waitTime) Set(s string) error {
-	if s == "forever" {
-		*w = waitTime{forever: true}
-		return nil
-	}
-	d, err := parseDuration(s)
-	switch {
-	case err != nil:
-		return fmt.Errorf(`want a duration like 5s, or "forever"`)
-	case d < 0:
-		return fmt.Errorf("must not be negative")
-	}
-	*w = waitTime{d: d}
-	return nil
-}
-
-// A releaseMode says when run releases the lease at COMMAND's end.
-type releaseMode string
-
-const (
-	releaseNever     releaseMode = "never"
-	releaseAlways    releaseMode = "always"
-	releaseOnSuccess releaseMode = "on-success"
-	releaseOnFailure releaseMode = "on-failure"
-)
-
-func (m *releaseMode) String() string { return string(*m) }
-func (m *releaseMode) Type() string   { return "mode" }
-
-func (m *releaseMode) Set(s string) error {
-	switch mode := releaseMode(s); mode {
-	case releaseNever, releaseAlways, releaseOnSuccess, releaseOnFailure:
-		*m = mode
-		return nil
-	}
-	return fmt.Errorf("want never, always, on-success or on-failure")
-}
-
-// applies reports whether to release after a COMMAND that ended with code.
-func (m releaseMode) applies(code int) bool {
-	switch m {
-	case releaseAlways:
-		return true
-	case releaseOnSuccess:
-		return code == 0
-	case releaseOnFailure:
-		return code != 0
-	default:
-		return false
-	}
-}
-
-// A leftBehindMode says what to do with processes that COMMAND has left behind.
-type leftBehindMode string
-
-const (
-	leftGoOn leftBehindMode = "go-on"
-	leftWait leftBehindMode = "wait"
-	leftStop leftBehindMode = "stop"
-)
-
-func (m *leftBehindMode) String() string { return string(*m) }
-func (m *leftBehindMode) Type() string   { return "mode" }
-
-func (m *leftBehindMode) Set(s string) error {
-	switch mode := leftBehindMode(s); mode {
-	case leftGoOn, leftWait, leftStop:
-		*m = mode
-		return nil
-	}
-	return fmt.Errorf("want go-on, wait or stop")
-}
-
-// A tokenNumber is a fencing token.
-type tokenNumber int64
-
-func (t *tokenNumber) String() string { return strconv.FormatInt(int64(*t), 10) }
-func (t *tokenNumber) Type() string   { return "N" }
-
-func (t *tokenNumber) Set(s string) error {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 1 {
-		return fmt.Errorf("want a positive number, as status shows it")
-	}
-	*t = tokenNumber(n)
-	return nil
 }

@@ -146,7 +146,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *tokenNumber:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{

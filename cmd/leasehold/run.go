@@ -51,8 +51,9 @@ const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from
   # a service with a standby, which takes over within 30 s, or at once if this one ends
   leasehold run -d 30s --wait forever --release always /scheduler -- scheduler --port 80
 
-  # at most 3 uploads at a time on this machine; a busy one is no error
-  leasehold run --store dir:/var/lib/leases -d 10m --slots 3 -E 0 /upload -- upload big.tar`
+  # at most 3 uploads at a time on this machine, each a holder of its own; that
+  # there is no slot is no error
+  leasehold run --store dir:/var/lib/leases -d 10m --slots 3 --holder-suffix pid --release always -E 0 /upload -- upload big.tar`
 
 // runFlags are those of the subcommand run.
 type runFlags struct {
@@ -86,6 +87,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
+	flags.Var(&f.lease.holder.suffix, "holder-suffix", "add the process id and a random number to the holder's name, so that each run on a host is a holder of its own (with --release always, or what it has is nobody's until it ends)")
 	flags.Var(&f.leftBehind, "left-behind", "what happens to processes that outlive COMMAND: go-on (the lease is not kept alive for them), wait (the run lasts until they end, as for a COMMAND that makes itself a daemon) or stop")
 	flags.Var((*duration)(&f.killAfter), "kill-after", "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
 	flags.Var((*duration)(&f.jitter), "jitter", "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
