@@ -120,7 +120,7 @@ func explain(err error, conflict int) *failure {
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
-		f.hint = store.permissionHint()
+		f.hint = store.permissionHint(err)
 	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin
 		f.code = exitConflict
 	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
