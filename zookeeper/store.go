@@ -69,7 +69,8 @@ type Store struct {
 	background background.Group // what goes on after its caller's context has ended
 	stamp      atomic.Pointer[leasehold.Stamp]
 	missing    atomic.Pointer[leasehold.Instant] // see TimeMissing
-	parent     atomic.Pointer[string]            // of the last lease path that was made; most are made below the same
+	madeChroot atomic.Bool
+	parent     atomic.Pointer[string] // of the last lease path that was made; most are made below the same
 
 	beforeCommit func()               // for tests
 	clock        func() time.Duration // of sessions, for tests; nil for the usual one

@@ -67,7 +67,7 @@ func ParseURL(raw string) (URL, error) { // package net/url takes no list of hos
 	if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" {
 		u.Chroot = "/" + chroot
 		if err := leasehold.CheckPath(u.Chroot); err != nil {
-			return bad("its chroot is no %v", err)
+			return bad("its chroot is an %v", err)
 		}
 	}
 	options, err := url.ParseQuery(query)

@@ -114,7 +114,7 @@ func explain(err error, conflict int) *failure {
 		// Neither -q nor -E applies: processes that an earlier COMMAND left behind
 		// could keep this one from running for good, and nobody would know.
 		f.code = exitOverlap
-		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
+		f.hint = "wait for it, or end it; " + overlap.allowed
 	case errors.Is(err, leasehold.ErrQueued):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrFull):
@@ -123,7 +123,7 @@ func explain(err error, conflict int) *failure {
 		f.code = exitNoPermission
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
-		f.hint = store.permissionHint()
+		f.hint = store.permissionHint(err)
 	case errors.Is(err, leasehold.ErrUnusablePath):
 		f.code = exitConfig
 	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,12 @@ func (f *statusFlags) run(ctx context.Context, paths []string) error {
 		some, err := statusOf(ctx, c, path, f.slots)
 		statuses = append(statuses, some...)
 		errs = append(errs, err)
+	}
+	found := func(s leasehold.Status) bool { return s.State != leasehold.Free }
+	if errors.Join(errs...) == nil && !slices.ContainsFunc(statuses, found) {
+		if err := f.store.checkChroot(ctx, s); err != nil {
+			return err
+		}
 	}
 	return errors.Join(f.store.print(statuses), errors.Join(errs...))
 }

@@ -131,13 +131,17 @@ func (s *Session) run(ctx context.Context) {
 	}
 }
 
-// serve uses the connection until it is lost.
+// serve uses the connection until it is lost or closed.
 func (s *Session) serve(c *conn) {
 	s.config.Logger.Debug("connected to ZooKeeper", "host", c.host)
 	s.setConn(c)
 	err := c.readLoop()
 	s.zxid, s.touched, s.lastAddr = c.zxid, c.touched, c.addr
 	s.setConn(nil)
+	if s.IsOver() { // it was closed here
+		s.config.Logger.Debug("closed the connection to ZooKeeper", "host", c.host)
+		return
+	}
 	s.report(err)
 	s.notify(s.config.OnLost)
 	s.config.Logger.Debug("lost the connection to ZooKeeper", "error", err)
