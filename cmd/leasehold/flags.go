@@ -57,8 +57,14 @@ func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store
 			return nil, err
 		}
 	}
+	if limit.IsZero() || time.Until(limit) > f.timeout { // it waits
+		defer time.AfterFunc(silentTime, func() { f.logger().Warn(leasehold.SilentStore) }).Stop()
+	}
 	return f.store.open(ctx, f.logger())
 }
+
+// silentTime is how long a store that is waited for is silent until that is said.
+const silentTime = 10 * time.Second
 
 // closeStore waits until the store has cleaned up.
 func (f *storeFlags) closeStore(s leasehold.Store) {

@@ -168,7 +168,8 @@ func (p *program) logger() *slog.Logger {
 
 // A warningHandler prints those warnings of the library that end in no error and
 // that people should know all the same, also without -v: that a holder's name is
-// in use on another machine.
+// in use on another machine, and, unless -q is given, that a store that is waited
+// for does not answer.
 type warningHandler struct{ *program }
 
 func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
@@ -176,6 +177,9 @@ func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
+	if record.Message == leasehold.SilentStore && !h.quiet {
+		h.say("%s", record.Message)
+	}
 	record.Attrs(func(a slog.Attr) bool {
 		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
 			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
