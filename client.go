@@ -212,6 +212,8 @@ type request struct {
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
 	attempt  *attempt      // nil where none is entered in the run log
+
+	queueTime time.Duration // Proposal.QueueTime
 }
 
 const (
@@ -292,8 +294,11 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return nil, wrapUntyped(err, "acquire lease %q", path)
 	}
 	rec, err := parseRecord(granted)
-	if err != nil || rec == nil {
+	if err != nil {
 		return nil, fmt.Errorf("acquire lease %q: the store returned another record than it was given: %w", path, err)
+	}
+	if rec == nil {
+		return nil, fmt.Errorf("acquire lease %q: the store returned no record", path)
 	}
 	l := &Lease{request: r, path: path, slot: slot, entry: granted, replaced: replaced, record: *rec, busy: make(chan struct{}, 1)}
 	if granted.Log != nil {
@@ -345,7 +350,7 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, &ArgumentError{Name: "duration", Value: r.duration.String(), Want: err.Error()}
 	}
-	p := Proposal{Data: data}
+	p := Proposal{Data: data, QueueTime: r.queueTime}
 	if p.Undo, err = undoData(next, old); err == nil && r.Now == nil {
 		p.FormerEnd, err = formerEnd(old, r.name)
 	}

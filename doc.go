@@ -60,7 +60,7 @@
 //
 // # Errors
 //
-// errors.Is tells [ErrHeld], [ErrLost], [ErrUnreachable], [ErrPermission] and
-// [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
+// errors.Is tells [ErrHeld], [ErrLost], [ErrUnreachable], [ErrPermission],
+// [ErrQueued], [ErrFull], [ErrUnusablePath] and [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
 // [*RecordError], a [*ClockSkewError] and an [*ArgumentError].
 package leasehold

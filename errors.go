@@ -24,6 +24,19 @@ var (
 	// ErrPermission means that the store refused the operation to this user.
 	ErrPermission = errors.New("permission denied")
 
+	// ErrQueued means that the time to wait ended while another program, a client
+	// of kazoo, kept the lease path locked, or others queued for that. Nothing was
+	// written.
+	ErrQueued = errors.New("still queued behind kazoo's lock")
+
+	// ErrFull means that there is no room for a record: a disk or a quota is used
+	// up. Nothing was written.
+	ErrFull = errors.New("store is full")
+
+	// ErrUnusablePath means that the store can't keep a lease at this path, and
+	// could at another one. Nothing was written.
+	ErrUnusablePath = errors.New("path can't have a lease")
+
 	// ErrOutcomeUnknown means that a write was sent and that its outcome could
 	// not be learned in time.
 	ErrOutcomeUnknown = errors.New("outcome unknown")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/leasetest"
 )
 
 // untouchable is a Store that must not be asked for anything.
@@ -197,5 +198,21 @@ func TestNoStore(t *testing.T) {
 		if err := call(); !errors.As(err, &bad) || bad.Name != "Client" {
 			t.Errorf("%s: got %v, want an *ArgumentError about the Client", name, err)
 		}
+	}
+}
+
+// forgetful is a Store that returns nothing from a grant.
+type forgetful struct{ *leasetest.Store }
+
+func (f forgetful) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
+	_, replaced, err = f.Store.Grant(ctx, known, decide)
+	return leasehold.Entry{Path: known.Path}, replaced, err
+}
+
+func TestGrantWithoutRecord(t *testing.T) {
+	t.Parallel()
+	_, err := client(forgetful{leasetest.NewStore()}, "host-a").TryAcquire(t.Context(), path, time.Minute)
+	if err == nil || strings.Contains(err.Error(), "%!") || !strings.Contains(err.Error(), "no record") {
+		t.Errorf("got %v, want an error that says that the store returned no record", err)
 	}
 }

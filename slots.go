@@ -14,7 +14,8 @@ import (
 // had last, else the lowest free one. n is from 1 to 10,000, and the same for
 // all who share path.
 //
-// It is TryAcquire in all else. A [*HeldError] lists every slot. If none can be
+// Where a client of kazoo keeps a slot locked, it goes on to the next free one
+// after a moment. It is TryAcquire in all else. A [*HeldError] lists every slot. If none can be
 // had and a slot's record can't be read, it returns that [*RecordError].
 func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
 	r, err := c.request(path, d)
@@ -25,18 +26,37 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 	if err != nil {
 		return nil, err
 	}
-	seen, err := seeAll(ctx, paths, c.Store.Read)
-	if err != nil {
-		return nil, err
+	var queued error // the newest one
+	for {
+		seen, err := seeAll(ctx, paths, c.Store.Read)
+		if err != nil {
+			return nil, waitError(ctx, queued, err)
+		}
+		l, err := r.grantSlot(ctx, path, seen)
+		if !errors.Is(err, ErrQueued) || ctx.Err() != nil {
+			return l, err
+		}
+		queued = err
 	}
-	return r.grantSlot(ctx, path, seen)
 }
 
+// The time in the queue of one slot grows, so that a queue that goes on gets to
+// us.
+const (
+	minQueueTime = 200 * time.Millisecond
+	maxQueueTime = 2 * time.Second
+)
+
 // grantSlot makes a grant on one of the slots of path, all of which have just
-// been seen.
+// been seen. It stays for a while in the queue of each that another program
+// keeps locked. If none of them went on it returns ErrQueued, and is to be called
+// again: other slots may be free by now.
 func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (*Lease, error) {
 	statuses := r.describeSlots(seen)
-	var bad error
+	if len(seen) > 1 {
+		r.queueTime = min(max(2*r.queueTime, minQueueTime), maxQueueTime)
+	}
+	var bad, queued error
 	for _, i := range r.candidates(statuses) {
 		l, err := r.grant(ctx, seen[i].Entry, i)
 		var held *HeldError
@@ -49,11 +69,16 @@ func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (
 			statuses[i].State, statuses[i].Holder, statuses[i].End = Held, held.Holder, held.End
 			statuses[i].Remaining, statuses[i].Token = held.Remaining, held.Token
 			statuses[i].Since = time.Time{} // a denial does not tell
+		case errors.Is(err, ErrQueued) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
+			queued = err
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown), errors.As(err, &record):
 			bad = err
 		default:
 			return nil, err
 		}
+	}
+	if queued != nil {
+		return nil, queued
 	}
 	for _, s := range statuses {
 		if bad == nil && (s.State == Unreadable || s.State == Newer) {

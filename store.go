@@ -16,8 +16,8 @@ import (
 // [CheckPath]; a Store does not check them again. A Store is safe for
 // concurrent use.
 //
-// Errors match [ErrUnreachable], [ErrPermission] or [ErrOutcomeUnknown] where
-// one of them is the cause. The suite in package leasetest tells whether an
+// Errors match [ErrUnreachable], [ErrPermission], [ErrQueued], [ErrFull],
+// [ErrUnusablePath] or [ErrOutcomeUnknown] where one of them is the cause. The suite in package leasetest tells whether an
 // implementation keeps all this.
 type Store interface {
 	// Read returns the record at path. Where there is none, the Entry has no
@@ -148,6 +148,10 @@ type Proposal struct {
 	// Store's clock has not reached it at the commit, Entry.HeldUntil is FormerEnd
 	// from then on.
 	FormerEnd time.Time
+
+	// QueueTime bounds how long Grant queues behind another program's lock on the
+	// path; then it returns ErrQueued. 0 means until ctx ends.
+	QueueTime time.Duration
 }
 
 // A Log is a run log as a Store holds it. A Store knows nothing of what is in it:

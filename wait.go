@@ -69,6 +69,10 @@ func (r *request) wait(ctx context.Context, paths []string, try func(seen []sigh
 			r.log().DebugContext(ctx, "lease not acquired", "holder", r.name, "reason", err)
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown):
 			denial, ahead = cmp.Or(denial, err), max(skew.Most, 0)
+		case errors.Is(err, ErrQueued) && ctx.Err() == nil:
+			denial = err
+			stop()
+			continue
 		case errors.Is(err, ErrUnreachable) && ctx.Err() == nil:
 			stop()
 			sleep(ctx, retryDelay)
@@ -100,9 +104,16 @@ func waitError(ctx context.Context, denial, err error) error {
 	return fmt.Errorf("%w: %w", err, ctx.Err())
 }
 
+// SilentStore is the message of the warning that is logged when a store does not
+// answer a call that waits, after silentTime.
+const SilentStore = "the store does not answer; waiting on"
+
+const silentTime = 10 * time.Second
+
 // watchAll returns what is at paths, and a channel that receives once that may
 // have changed.
 func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-chan struct{}, error) {
+	defer time.AfterFunc(silentTime, func() { r.log().WarnContext(ctx, SilentStore, "path", paths[0]) }).Stop()
 	changed := make(chan struct{}, 1)
 	seen, err := seeAll(ctx, paths, func(ctx context.Context, path string) (Entry, error) {
 		e, event, err := r.Store.Watch(ctx, path)

@@ -1,9 +1,12 @@
 package leasehold_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -377,6 +380,27 @@ func TestAcquireSlot(t *testing.T) {
 		wantErr(t, "AcquireSlot", err, leasehold.ErrHeld, context.DeadlineExceeded)
 		if held := wantHeld(t, err, "host-a"); len(held.Slots) != 2 {
 			t.Fatalf("got %d slots in the denial, want 2", len(held.Slots))
+		}
+	})
+}
+
+// A store that does not answer is no error while it is waited for: so it is said,
+// once for each time.
+func TestSilentStoreIsSaid(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newFaulty()
+		var text bytes.Buffer
+		c := client(s, "host-a")
+		c.Logger = slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		answer := time.Now().Add(time.Minute)
+		s.fail(func(ctx context.Context, _ string) error {
+			time.Sleep(time.Until(answer))
+			return nil
+		})
+		_, err := c.Acquire(t.Context(), path, time.Minute)
+		wantNil(t, "Acquire", err)
+		if got := strings.Count(text.String(), leasehold.SilentStore); got != 1 {
+			t.Errorf("got %d lines that the store does not answer, want 1, in %q", got, text.String())
 		}
 	})
 }

@@ -231,7 +231,7 @@ func TestWaitersBehindAStalledKazooGiveUp(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := (<-done).err; !errors.Is(err, zookeeper.ErrQueued) || !errors.Is(err, context.Canceled) {
+	if err := (<-done).err; !errors.Is(err, leasehold.ErrQueued) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want ErrQueued and context.Canceled", err)
 	}
 	names, _, err := l.conn.Children(path)

@@ -23,9 +23,8 @@ func LockNode(unique string) string { return unique + lockMark }
 // LockSequence returns the sequence number of a contender for kazoo's lock; ok
 // is false if name is not one. The contender with the lowest holds the lock.
 //
-// It is negative once the server's 32-bit counter has overflowed, and kazoo,
-// which compares the text, then excludes nobody: a path has to be made anew
-// before it has had 2^31 children.
+// Once a path has had 2^31-1 children the server gives all further ones the same
+// number, or a negative one, and kazoo's lock excludes nobody there.
 func LockSequence(name string) (seq int64, ok bool) {
 	i := strings.LastIndex(name, lockMark)
 	if i < 0 {

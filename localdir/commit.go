@@ -24,7 +24,7 @@ func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ lea
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(withPermission(err), clearDebris(l.folder))
+			err = errors.Join(withCause(err), clearDebris(l.folder))
 		}
 	}()
 	if err := clearDebris(l.folder); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ lea
 // renew writes a new record; the token stays.
 func (s *Store) renew(l *lockedFolder, path string, data []byte) (leasehold.Entry, error) {
 	if err := s.prepare(l.folder, newRecord, data); err != nil {
-		return leasehold.Entry{}, withPermission(err)
+		return leasehold.Entry{}, withCause(err)
 	}
 	stamp, replaced, err := s.replaceRecord(l)
 	if err == nil {
@@ -92,7 +92,7 @@ func (s *Store) renew(l *lockedFolder, path string, data []byte) (leasehold.Entr
 		err = fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
 	}
 	if err != nil {
-		return leasehold.Entry{}, errors.Join(withPermission(err), clearDebris(l.folder))
+		return leasehold.Entry{}, errors.Join(withCause(err), clearDebris(l.folder))
 	}
 	return s.committed(path, l.state.tokenFile, data, stamp), nil
 }
@@ -108,7 +108,7 @@ func (s *Store) release(l *lockedFolder, path string, data []byte, edit leasehol
 	over := l.state.tokenFile
 	over.Released = true
 	if err := s.prepareAll(l, path, over, data, log); err != nil {
-		return errors.Join(withPermission(err), clearDebris(l.folder))
+		return errors.Join(withCause(err), clearDebris(l.folder))
 	}
 	logged, replaced := false, false
 	if log != nil {
@@ -128,7 +128,7 @@ func (s *Store) release(l *lockedFolder, path string, data []byte, edit leasehol
 		err = fmt.Errorf("%w: %w", leasehold.ErrOutcomeUnknown, err)
 	}
 	if err != nil {
-		return errors.Join(withPermission(err), clearDebris(l.folder))
+		return errors.Join(withCause(err), clearDebris(l.folder))
 	}
 	s.committed("", over, data, stamp)
 	return nil

@@ -97,7 +97,7 @@ type unfitError struct{ file, why string }
 func (e *unfitError) Error() string { return fmt.Sprintf("%q %s", e.file, e.why) }
 
 // recordError makes a [*leasehold.RecordError] of an [*unfitError], and does to
-// others what withPermission does.
+// others what withCause does.
 func recordError(path string, err error) error {
 	if record := (*leasehold.RecordError)(nil); errors.As(err, &record) {
 		return err
@@ -105,7 +105,7 @@ func recordError(path string, err error) error {
 	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
 		return &leasehold.RecordError{Path: path, Err: err}
 	}
-	return withPermission(err)
+	return withCause(err)
 }
 
 // readFile returns what is in a file and when it was written, nil if there is

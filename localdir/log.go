@@ -152,7 +152,7 @@ func logError(path string, err error) error {
 	if record := (*leasehold.RecordError)(nil); errors.As(err, &record) {
 		return err
 	}
-	err = withPermission(err)
+	err = withCause(err)
 	if unfit := (*unfitError)(nil); errors.As(err, &unfit) || errors.Is(err, leasehold.ErrPermission) {
 		return &leasehold.LogError{Path: path, Err: err}
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/background"
 )
@@ -107,7 +109,7 @@ func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
 	switch {
 	case err == nil:
 		if err := os.Chmod(dir, mode); err != nil {
-			return nil, fmt.Errorf("set the mode of the lease directory: %w", withPermission(err))
+			return nil, fmt.Errorf("set the mode of the lease directory: %w", withCause(err))
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		if _, statErr := os.Stat(filepath.Dir(dir)); statErr == nil { // /proc says so of all that can't be made
@@ -118,19 +120,19 @@ func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
 		// On a read-only disk, or below a folder that is not ours, Mkdir
 		// fails for a directory that is there as well.
 		if _, statErr := os.Stat(dir); statErr != nil {
-			return nil, fmt.Errorf("make the lease directory: %w", withPermission(err))
+			return nil, fmt.Errorf("make the lease directory: %w", withCause(err))
 		}
 	}
 	fi, err := os.Stat(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the lease directory: %w", withPermission(err))
+		return nil, fmt.Errorf("open the lease directory: %w", withCause(err))
 	}
 	if !fi.IsDir() {
 		return nil, badDirectory(dir, "is a file, want a directory")
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the lease directory: %w", withPermission(err))
+		return nil, fmt.Errorf("open the lease directory: %w", withCause(err))
 	}
 	return root, nil
 }
@@ -140,7 +142,7 @@ func openDirectory(dir string, mode fs.FileMode) (*os.Root, error) {
 func (s *Store) checkFileSystem(d *folder) error {
 	f, err := d.openFile(".", os.O_RDONLY, 0)
 	if err != nil {
-		return fmt.Errorf("open folder %q: %w", d.path("."), withPermission(err))
+		return fmt.Errorf("open folder %q: %w", d.path("."), withCause(err))
 	}
 	defer f.close()
 	name, err := s.hooks.fileSystem(f.File)
@@ -175,12 +177,19 @@ func badDirectory(dir, want string) error {
 	return &leasehold.ArgumentError{Name: "lease directory", Value: dir, Want: want}
 }
 
-// withPermission makes err match ErrPermission if it is one.
-func withPermission(err error) error {
-	if err == nil || !errors.Is(err, fs.ErrPermission) || errors.Is(err, leasehold.ErrPermission) {
+// withCause makes err match ErrPermission or ErrFull if it is one.
+func withCause(err error) error {
+	switch {
+	case errors.Is(err, leasehold.ErrPermission), errors.Is(err, leasehold.ErrFull):
 		return err
+	case errors.Is(err, fs.ErrPermission):
+		return permissionError{err}
+	case errors.Is(err, unix.EROFS):
+		return fmt.Errorf("%w: %w", leasehold.ErrPermission, err)
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("%w: %w", leasehold.ErrFull, err)
 	}
-	return permissionError{err}
+	return err
 }
 
 // A permissionError keeps the system's own words, which name the file.

@@ -202,7 +202,7 @@ func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string,
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
-			unseen = append(unseen, withPermission(err))
+			unseen = append(unseen, withCause(err))
 			return nil
 		case name == "." || !d.IsDir() && d.Type() != fs.ModeSymlink:
 			return nil
@@ -220,7 +220,7 @@ func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string,
 		if _, err := s.root.lstat(name + "/" + recordName); err == nil {
 			paths = append(paths, path)
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			unseen = append(unseen, withPermission(err))
+			unseen = append(unseen, withCause(err))
 			return fs.SkipDir
 		}
 		return nil
@@ -256,7 +256,7 @@ func (s *Store) LastStamp() leasehold.Stamp {
 func (s *Store) usable() error {
 	ours, err := s.root.lstat(".")
 	if err != nil {
-		return fmt.Errorf("lease directory %q: %w", s.dir, withPermission(err))
+		return fmt.Errorf("lease directory %q: %w", s.dir, withCause(err))
 	}
 	var there fs.FileInfo
 	err = s.hooks.call("stat", s.dir, func() (err error) { there, err = os.Stat(s.dir); return err })
@@ -264,7 +264,7 @@ func (s *Store) usable() error {
 		return fmt.Errorf("lease directory %q was removed or replaced since it was opened: open it anew", s.dir)
 	}
 	if err != nil {
-		return fmt.Errorf("lease directory: %w", withPermission(err))
+		return fmt.Errorf("lease directory: %w", withCause(err))
 	}
 	return nil
 }

@@ -9,10 +9,6 @@ import (
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
-// ErrQueued means that a context ended while a client of kazoo held its lock on
-// the lease path, or others queued for it. Nothing was written.
-var ErrQueued = errors.New("still queued behind kazoo's lock")
-
 var (
 	// errClosed is final: no attempt can change it.
 	errClosed = errors.New("the store is closed")
@@ -118,6 +114,10 @@ func (s *Store) storeError(err error, operation, path string) error {
 		return fmt.Errorf("%w: ZooKeeper requires an authentication to %s %q and does not take that of %v", leasehold.ErrPermission, operation, path, s.credentials)
 	case errors.Is(err, zk.ErrInvalidACL):
 		return fmt.Errorf("%w: ZooKeeper refuses the ACL to %s %q with, for %v: %w", leasehold.ErrPermission, operation, path, s.credentials, err)
+	case errors.Is(err, zk.ErrEphemeralParent):
+		return fmt.Errorf("%w: a node above %q: %w; use another path", leasehold.ErrUnusablePath, path, err)
+	case errors.Is(err, zk.ErrQuotaExceeded):
+		return fmt.Errorf("%w: %s %q: %w; see listquota in zkCli.sh", leasehold.ErrFull, operation, path, err)
 	case zk.IsRejected(err):
 		return fmt.Errorf("%s %q: %w", operation, path, err)
 	}

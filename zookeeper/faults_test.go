@@ -332,17 +332,21 @@ func TestQueuedUntilTheContextEnds(t *testing.T) {
 	conn := zktest.Conn(t, server.Addr())
 	path := freshPath(t)
 	expire(t, conn, path, "host-p")
-	create(t, conn, path+lockNode+"0000000000", "")
+	create(t, conn, path+lockNode+"0000000000", "host-k")
+	create(t, conn, path+"/fedcba9876543210fedcba9876543210__lock__0000000001", "host-l")
 	s := open(t, server.Addr())
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := client(s, "host-a").TryAcquire(ctx, path, time.Minute)
-	if !errors.Is(err, zookeeper.ErrQueued) || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, leasehold.ErrQueued) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want ErrQueued", err)
 	}
+	if want := `which "host-k" has (` + path + lockNode + "0000000000)"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
 	names, _, err := conn.Children(path)
-	if err != nil || len(names) != 2 {
-		t.Errorf("got %q, %v, want the record and the other's lock node only", names, err)
+	if err != nil || len(names) != 3 {
+		t.Errorf("got %q, %v, want the record and the others' lock nodes only", names, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/kazoo"
@@ -39,10 +40,11 @@ type exclusiveWrite struct {
 	// be made.
 	ends bool
 
-	known    readState     // what the first attempt can begin with
-	holder   string        // of the newest proposal, to be shown to those who queue behind us
-	failures int           // of the guarded transaction
-	unknown  []transaction // sent, outcome not known
+	known     readState     // what the first attempt can begin with
+	holder    string        // of the newest proposal, to be shown to those who queue behind us
+	queueTime time.Duration // of the newest proposal
+	failures  int           // of the guarded transaction
+	unknown   []transaction // sent, outcome not known
 }
 
 // A grant is what an exclusiveWrite has committed, and what that has replaced.
@@ -78,7 +80,8 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 // isFinal reports whether another attempt can't change err. What decide says
 // is final, and so is what the server refuses.
 func (w *exclusiveWrite) isFinal(err error) bool {
-	return isRefusal(err) || zk.IsRejected(err) || errors.Is(err, errClosed) || errors.Is(err, leasehold.ErrPermission)
+	return isRefusal(err) || zk.IsRejected(err) || errors.Is(err, errClosed) ||
+		errors.Is(err, leasehold.ErrPermission) || errors.Is(err, leasehold.ErrQueued) || errors.Is(err, leasehold.ErrUnusablePath)
 }
 
 // errNoPath comes with a refusal to grant on a path that does not exist, where a
@@ -111,6 +114,7 @@ func (w *exclusiveWrite) propose(seen readState) (leasehold.Proposal, error) {
 	if err != nil {
 		return p, &refusal{err}
 	}
+	w.queueTime = p.QueueTime
 	if rec, err := kazoo.Parse(p.Data); err == nil {
 		w.holder = rec.Holder
 	}

@@ -2,10 +2,13 @@ package zookeeper
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -165,21 +168,47 @@ func (c children) isLatest(n *node) bool {
 	return c.record && c.stat.Pzxid <= n.stat.Mzxid
 }
 
+// maxSequence is the greatest number that the server gives to a child, and from
+// then on it gives that to all.
+const maxSequence = math.MaxInt32
+
+// errWornOut means that numbers do not tell any more who is ahead.
+var errWornOut = errors.New("has had so many children that ZooKeeper has no new numbers for kazoo's lock nodes: use another path, or remove it while nobody uses it (zkCli.sh: deleteall)")
+
 // predecessor returns the contender just ahead of own, "" if own holds the
-// lock; ok is false if own is not there.
-func (c children) predecessor(own string) (name string, ok bool) {
+// lock. It returns errOvertaken if own is not there, and errWornOut if another
+// may have, or get, the same number.
+func (c children) predecessor(own string) (name string, err error) {
 	mine, _ := kazoo.LockSequence(own)
-	best := int64(0)
+	best := int64(-1)
+	found := false
 	for _, lock := range c.locks {
-		if lock == own {
-			ok = true
-			continue
-		}
-		if seq, _ := kazoo.LockSequence(lock); seq < mine && (name == "" || seq > best) {
+		seq, _ := kazoo.LockSequence(lock)
+		switch {
+		case lock == own:
+			found = true
+		case seq < 0 || seq == mine:
+			return "", errWornOut
+		case seq < mine && seq > best:
 			name, best = lock, seq
 		}
 	}
-	return name, ok
+	switch {
+	case !found:
+		return "", errOvertaken
+	case mine < 0 || mine >= maxSequence:
+		return "", errWornOut
+	}
+	return name, nil
+}
+
+// first returns the contender that holds the lock. There must be one.
+func (c children) first() string {
+	return slices.MinFunc(c.locks, func(a, b string) int {
+		x, _ := kazoo.LockSequence(a)
+		y, _ := kazoo.LockSequence(b)
+		return cmp.Compare(x, y)
+	})
 }
 
 func recordPath(path string) string { return path + "/" + kazoo.RecordName }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/background"
 	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
@@ -19,6 +21,12 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 	if err != nil {
 		return none, err
 	}
+	queued := ctx
+	if w.queueTime > 0 && len(w.unknown) == 0 { // an unknown outcome is awaited
+		var cancel context.CancelFunc
+		queued, cancel = context.WithTimeout(ctx, w.queueTime)
+		defer cancel()
+	}
 	for {
 		// First the children, then the record: in the other order, or both at
 		// once, the record may be older than the lock.
@@ -30,9 +38,12 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 			g, err := w.recover(ctx, sess, name)
 			return g, w.withdraw(ctx, sess, lock, err)
 		}
-		ahead, ok := below.predecessor(lock)
-		if !ok {
-			return none, errOvertaken // the session had ended
+		ahead, err := below.predecessor(lock)
+		if errors.Is(err, errOvertaken) { // the session had ended
+			return none, err
+		}
+		if err != nil {
+			return none, w.withdraw(ctx, sess, lock, fmt.Errorf("%w: %q %w", leasehold.ErrUnusablePath, w.full, err))
 		}
 		record, err := w.recordInQueue(ctx, sess, ahead)
 		if err != nil {
@@ -47,7 +58,10 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 		if ahead == "" {
 			return w.commitQueued(ctx, sess, lock, newTransaction(seen, proposal))
 		}
-		if err := w.waitBehind(ctx, sess, ahead, record.event); err != nil {
+		if err := w.waitBehind(ctx, queued, sess, ahead, record.event); err != nil {
+			if errors.Is(err, leasehold.ErrQueued) {
+				err = w.stillQueued(ctx, sess, below.first())
+			}
 			return none, w.withdraw(ctx, sess, lock, err)
 		}
 	}
@@ -64,14 +78,15 @@ func (w *exclusiveWrite) recordInQueue(ctx context.Context, sess *session, ahead
 }
 
 // waitBehind returns when the contender ahead is gone, or the record may have
-// changed: if another has the lease by then, all who wait can go at once.
-func (w *exclusiveWrite) waitBehind(ctx context.Context, sess *session, ahead string, record <-chan struct{}) error {
+// changed: if another has the lease by then, all who wait can go at once. It
+// returns ErrQueued when ctx or queued ends first.
+func (w *exclusiveWrite) waitBehind(ctx, queued context.Context, sess *session, ahead string, record <-chan struct{}) error {
 	r, err := sess.do(ctx, zk.GetDataW(w.below(ahead)))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}
 	if ctx.Err() != nil { // before the answer came; it queues all the same
-		return fmt.Errorf("%w: %w", ErrQueued, ctx.Err())
+		return leasehold.ErrQueued
 	}
 	if err != nil {
 		return err
@@ -81,10 +96,29 @@ func (w *exclusiveWrite) waitBehind(ctx context.Context, sess *session, ahead st
 	case <-record:
 	case <-sess.Over():
 		return zk.ErrSessionOver
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrQueued, ctx.Err())
+	case <-queued.Done():
+		return leasehold.ErrQueued
 	}
 	return nil
+}
+
+// stillQueued returns ErrQueued with who has the lock: the data of the lock node
+// first.
+func (w *exclusiveWrite) stillQueued(ctx context.Context, sess *session, first string) error {
+	holder, err := background.Run(ctx, &w.store.background, cleanUpWait, func() (string, error) {
+		own, cancel := cleanUpContext(ctx)
+		defer cancel()
+		r, err := sess.do(own, zk.GetData(w.below(first)))
+		return string(r.Data), err
+	}, nil)
+	queued := leasehold.ErrQueued
+	if err == nil && holder != "" {
+		queued = fmt.Errorf("%w, which %q has (%s)", queued, holder, w.below(first))
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", queued, ctx.Err())
+	}
+	return queued
 }
 
 // commitQueued commits as the holder of kazoo's lock.

@@ -99,6 +99,28 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 	return seen.entry(path), changed, nil
 }
 
+// HasChroot reports whether the URL's chroot exists, which is so without one. It
+// is one request.
+func (s *Store) HasChroot(ctx context.Context) (bool, error) {
+	if s.url.Chroot == "" {
+		return true, nil
+	}
+	_, err := retry(ctx, s, func(sess *session) (zk.Reply, error) {
+		return sess.do(ctx, zk.Exists(s.url.Chroot))
+	})
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		return false, nil
+	case errors.Is(err, zk.ErrNoAuth): // it is there: see createPath
+		return true, nil
+	}
+	return err == nil, s.storeError(err, "read", s.url.Chroot)
+}
+
+// MadeChroot reports whether this Store has made the URL's chroot, along with the
+// first lease below it: it may be misspelt.
+func (s *Store) MadeChroot() bool { return s.madeChroot.Load() }
+
 // OpenToAll reports whether everybody whom the servers let in can create and
 // delete nodes at the lease path, and so end its lease, whatever ACL its record
 // has. It is false for a path that does not exist. It is one request.

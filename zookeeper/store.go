@@ -69,7 +69,8 @@ type Store struct {
 	background background.Group // what goes on after its caller's context has ended
 	stamp      atomic.Pointer[leasehold.Stamp]
 	missing    atomic.Pointer[leasehold.Instant] // see TimeMissing
-	parent     atomic.Pointer[string]            // of the last lease path that was made; most are made below the same
+	madeChroot atomic.Bool
+	parent     atomic.Pointer[string] // of the last lease path that was made; most are made below the same
 
 	beforeCommit func()               // for tests
 	clock        func() time.Duration // of sessions, for tests; nil for the usual one
@@ -82,7 +83,8 @@ var _ leasehold.Store = (*Store)(nil)
 //	zk://a.example:2181,b.example,[::1]:2182/chroot
 //
 // The port is 2181 where there is none. All leases are below the chroot, which
-// is made along with the first of them. With zks:// instead of zk:// connections
+// comes once, after all hosts, and is made along with the first lease. A comma in
+// a chroot, and white space anywhere, are refused. With zks:// instead of zk:// connections
 // are TLS, by Options.TLS. The option "?guard=off" makes every
 // grant take kazoo's queue, for servers whose count of children can't be
 // trusted: those before 3.6, and other servers that speak the protocol.

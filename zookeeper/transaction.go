@@ -89,6 +89,9 @@ func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, 
 	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
 	g, err := w.commit(ctx, sess, w.replace(t))
 	if err == nil {
+		if slices.Contains(missing, w.store.url.Chroot) {
+			w.store.madeChroot.Store(true)
+		}
 		parent := up(w.full)
 		w.store.parent.Store(&parent)
 	}

@@ -1,11 +1,13 @@
 package zookeeper
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"leasehold.example/leasehold"
 )
@@ -27,11 +29,15 @@ type URL struct {
 // ParseURL reads a URL as Open takes it. It returns an
 // [*leasehold.ArgumentError].
 func ParseURL(raw string) (URL, error) { // package net/url takes no list of hosts
+	form := "zk://host:port,host:port/chroot"
 	bad := func(format string, args ...any) (URL, error) {
 		return URL{}, &leasehold.ArgumentError{
 			Name: "store URL", Value: withoutSecrets(raw),
-			Want: fmt.Sprintf(format, args...) + "; want zk://host:port,host:port/chroot",
+			Want: fmt.Sprintf(format, args...) + "; want " + form,
 		}
+	}
+	if strings.ContainsFunc(raw, unicode.IsSpace) { // a chroot of its own, and nobody sees it
+		return bad("it has white space")
 	}
 	rest, ok := strings.CutPrefix(raw, scheme)
 	overTLS := false
@@ -46,6 +52,10 @@ func ParseURL(raw string) (URL, error) { // package net/url takes no list of hos
 	if strings.Contains(hosts, "@") {
 		return bad("it can't have a user")
 	}
+	if strings.Contains(chroot, ",") {
+		form = withOneChroot(raw)
+		return bad("its chroot has a comma: it is given once, after all hosts")
+	}
 	u := URL{TLS: overTLS}
 	for host := range strings.SplitSeq(hosts, ",") {
 		hostPort, err := withPort(host)
@@ -57,7 +67,7 @@ func ParseURL(raw string) (URL, error) { // package net/url takes no list of hos
 	if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" {
 		u.Chroot = "/" + chroot
 		if err := leasehold.CheckPath(u.Chroot); err != nil {
-			return bad("its chroot is no %v", err)
+			return bad("its chroot is an %v", err)
 		}
 	}
 	options, err := url.ParseQuery(query)
@@ -71,6 +81,22 @@ func ParseURL(raw string) (URL, error) { // package net/url takes no list of hos
 		u.GuardOff = values[0] == "off"
 	}
 	return u, nil
+}
+
+// withOneChroot returns a URL with the hosts of raw, each of which may have a
+// chroot, and with one chroot. Other clients want one with each host; taken for
+// one chroot, they would be another one for each order of the hosts.
+func withOneChroot(raw string) string {
+	rest, _, _ := strings.Cut(raw, "?")
+	begin := strings.Index(rest, "://") + len("://")
+	var hosts []string
+	one := ""
+	for part := range strings.SplitSeq(rest[begin:], ",") {
+		host, chroot, _ := strings.Cut(strings.TrimPrefix(part, rest[:begin]), "/")
+		hosts = append(hosts, host)
+		one = cmp.Or(one, strings.TrimSuffix(chroot, "/"))
+	}
+	return rest[:begin] + strings.Join(hosts, ",") + "/" + one
 }
 
 // withoutSecrets returns raw to be shown, without what other programs' URLs have
@@ -104,7 +130,7 @@ func withPort(host string) (string, error) {
 			return "", fmt.Errorf("is an IPv6 address without brackets, or has too many colons")
 		}
 	}
-	if name == "" || strings.ContainsAny(name, " []\t") {
+	if name == "" || strings.ContainsAny(name, "[]") {
 		return "", fmt.Errorf("is not a host")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {

@@ -3,6 +3,7 @@ package zookeeper_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"leasehold.example/leasehold"
@@ -36,6 +37,7 @@ func TestURL(t *testing.T) {
 	for _, url := range []string{
 		"", "a:2181", "zk:", "zk://", "zk:///x", "zk://a,,b", "zk://a:0", "zk://a:65536", "zk://a:x", "zk://a:", "zk://::1",
 		"zk://user:pw@a", "http://user:p@w@a/x@y", "zk://a b", "http://a", "zk://a//x", "zk://a/../x", "zk://a/zookeeper", "zk://a/lease_holder",
+		"zk://a ", " zk://a", "zk://a/x ", "zk://a/x y", "zk://a/x\n", "zk://a/x\u00a0", "zk://a, b/x",
 		"zk://a?guard=maybe", "zk://a?guard=off&guard=on", "zk://a?x=y", "zk://a/%?%zz",
 	} {
 		var bad *leasehold.ArgumentError
@@ -45,6 +47,24 @@ func TestURL(t *testing.T) {
 		}
 		if _, err := zookeeper.ParseURL(url); !errors.As(err, &bad) || bad.Value != want {
 			t.Errorf("%q: got %v, want an *ArgumentError that names %q", url, err, want)
+		}
+	}
+}
+
+// Other clients take a chroot with each host. As one chroot it would be another
+// one for each order of the hosts.
+func TestURLWithManyChroots(t *testing.T) {
+	for url, want := range map[string]string{
+		"zk://h1:2181/apps,h2:2181/apps":            "zk://h1:2181,h2:2181/apps",
+		"zks://h1/apps,h2/apps/?guard=off":          "zks://h1,h2/apps",
+		"zk://h1/a/b,h2:2182/a/b,[::1]:2183/a/b":    "zk://h1,h2:2182,[::1]:2183/a/b",
+		"zk://h1:2181,h2:2181/apps,h3:2181":         "zk://h1:2181,h2:2181,h3:2181/apps",
+		"zk://h1:2181/,h2:2181/apps,h3:2181/x/y":    "zk://h1:2181,h2:2181,h3:2181/apps",
+		"zk://h1/apps,zk://h2/apps,zk://h3:1/apps/": "zk://h1,h2,h3:1/apps",
+	} {
+		_, err := zookeeper.ParseURL(url)
+		if err == nil || !strings.HasSuffix(err.Error(), "; want "+want) {
+			t.Errorf("%s: got %v, want an error that ends with %s", url, err, want)
 		}
 	}
 }

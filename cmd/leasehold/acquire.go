@@ -52,6 +52,7 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	f.store.sayIfMade(client.Store)
 	f.store.warnIfOpen(ctx, client.Store, l.Path())
 	if f.store.json {
 		return writeJSON(f.store.stdout, withoutLogs([]leasehold.Status{{

@@ -33,8 +33,9 @@ func exitWith(code int) error { return &failure{code: code} }
 // An overlapError means that an earlier run goes on.
 type overlapError struct {
 	path, holder string
-	pid          int   // of COMMAND, or of what runs it; 0: not known
-	left         []int // if COMMAND has ended, what it left behind
+	pid          int    // of COMMAND, or of what runs it; 0: not known
+	left         []int  // if COMMAND has ended, what it left behind
+	allowed      string // what goes on all the same
 }
 
 func (e *overlapError) Error() string {
@@ -99,6 +100,9 @@ func (e *storeError) explainTimeout(message string) string {
 var (
 	// errTooLate is the ErrLost of a lease that was over when COMMAND was to begin.
 	errTooLate = fmt.Errorf("%w: it was over before COMMAND could begin", leasehold.ErrLost)
+
+	// errNotKept is the ErrLost of a lease that was not to be renewed.
+	errNotKept = fmt.Errorf("%w: it has ended, and --renew=false does not renew it", leasehold.ErrLost)
 
 	// errHeldUp is the ErrLost of a lease that leasehold could not renew.
 	errHeldUp = fmt.Errorf("%w: not renewed in time: leasehold itself was stopped, or held up", leasehold.ErrLost)

@@ -10,7 +10,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
-	"leasehold.example/leasehold/zookeeper"
 )
 
 // Exit codes, those of sysexits.h where it has one that fits.
@@ -127,12 +126,18 @@ func explain(err error, conflict int) *failure {
 		// Neither -q nor -E applies: processes that an earlier COMMAND left behind
 		// could keep this one from running for good, and nobody would know.
 		f.code = exitOverlap
-		f.hint = "wait for it, or end it; --allow-overlap runs another beside it"
-	case errors.Is(err, zookeeper.ErrQueued):
+		f.hint = "wait for it, or end it; " + overlap.allowed
+	case errors.Is(err, leasehold.ErrQueued):
 		f.code, f.denial = conflict, true
+	case errors.Is(err, leasehold.ErrFull):
+		f.code = exitUnavailable
+	case errors.Is(err, leasehold.ErrPermission) && errors.Is(err, syscall.EROFS):
+		f.code = exitNoPermission
 	case errors.Is(err, leasehold.ErrPermission):
 		f.code = exitNoPermission
-		f.hint = store.permissionHint()
+		f.hint = store.permissionHint(err)
+	case errors.Is(err, leasehold.ErrUnusablePath):
+		f.code = exitConfig
 	case errors.Is(err, leasehold.ErrLost): // it was over before COMMAND could begin
 		f.code = exitConflict
 	case errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):

@@ -15,7 +15,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
-	"leasehold.example/leasehold/zookeeper"
 )
 
 // TestExitCodes covers what no script can bring about as well.
@@ -36,10 +35,10 @@ func TestExitCodes(t *testing.T) {
 		{skew, 71, false, "this host's clock is 1m0s to 1m1s ahead of the store's", "see on this host and on the servers which clock is off"},
 		{within, 33, true, "which the store's clock has not reached", ""},
 		{fmt.Errorf("%w: %w", skew, leasehold.ErrOutcomeUnknown), 69, false, "outcome unknown", ""},
-		{fmt.Errorf("acquire: %w: %w", zookeeper.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
-		{&overlapError{path: "/x", holder: "a", pid: 12}, 73, false, `an earlier run of /x by "a" still runs on this host (pid 12)`, "--allow-overlap"},
-		{&overlapError{path: "/x", holder: "a"}, 73, false, "as another user or in another container", "--allow-overlap"},
-		{&overlapError{path: "/x", holder: "a", left: []int{1, 2, 3, 4, 5}}, 73, false, "has ended and left processes behind on this host: pid 1, pid 2, pid 3 and 2 more", "--allow-overlap"},
+		{fmt.Errorf("acquire: %w: %w", leasehold.ErrQueued, context.DeadlineExceeded), 33, true, "acquire: still queued", ""},
+		{&overlapError{path: "/x", holder: "a", allowed: allowOverlapRuns, pid: 12}, 73, false, `an earlier run of /x by "a" still runs on this host (pid 12)`, "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a", allowed: allowOverlapRuns}, 73, false, "as another user or in another container", "--allow-overlap"},
+		{&overlapError{path: "/x", holder: "a", allowed: allowOverlapRuns, left: []int{1, 2, 3, 4, 5}}, 73, false, "has ended and left processes behind on this host: pid 1, pid 2, pid 3 and 2 more", "--allow-overlap"},
 		{&leasehold.ArgumentError{Name: "path", Value: "x", Want: "no"}, 64, false, `invalid path "x": no`, ""},
 		{&leasehold.RecordError{Path: "/x", Err: errors.New("empty")}, 65, false, "can't be read: empty", "look at the record"},
 		{&leasehold.RecordError{Path: "/x", Newer: true, Err: errors.New("2")}, 65, false, "newer program", "upgrade"},
@@ -47,6 +46,8 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("grant: %w", leasehold.ErrOutcomeUnknown), 69, false, "grant: outcome unknown", ""},
 		{context.DeadlineExceeded, 69, false, "deadline", ""},
 		{fmt.Errorf("grant: %w", leasehold.ErrPermission), 77, false, "grant: permission denied", "leasehold help security"},
+		{fmt.Errorf("grant: %w", leasehold.ErrFull), 69, false, "grant: store is full", ""},
+		{fmt.Errorf("grant: %w", leasehold.ErrUnusablePath), 78, false, "grant: path can't have a lease", ""},
 		{config("do this", "wrong"), 78, false, "wrong", "do this"},
 		{usage("wrong %q", "x"), 64, false, `wrong "x"`, ""},
 		{&supervise.Interruption{Signal: unix.SIGTERM}, 143, true, "interrupted by SIGTERM", ""},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +31,8 @@ func (f *storeFlags) register(flags *pflag.FlagSet, jsonMeans string) {
 	f.given = flags
 	flags.SortFlags = false
 	flags.StringVar(&f.url, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long the store may take to answer")
+	f.timeout = 10 * time.Second
+	flags.Var((*duration)(&f.timeout), "timeout", "how long the store may take to answer")
 	flags.BoolVar(&f.json, "json", false, jsonMeans)
 	f.security.register(flags)
 }
@@ -57,8 +57,14 @@ func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store
 			return nil, err
 		}
 	}
+	if limit.IsZero() || time.Until(limit) > f.timeout { // it waits
+		defer time.AfterFunc(silentTime, func() { f.logger().Warn(leasehold.SilentStore) }).Stop()
+	}
 	return f.store.open(ctx, f.logger())
 }
+
+// silentTime is how long a store that is waited for is silent until that is said.
+const silentTime = 10 * time.Second
 
 // closeStore waits until the store has cleaned up.
 func (f *storeFlags) closeStore(s leasehold.Store) {
@@ -103,6 +109,7 @@ func until(ctx context.Context, limit time.Time) (context.Context, context.Cance
 type holderFlags struct {
 	given    *pflag.FlagSet // all flags of the subcommand
 	name     string         // set by find
+	suffix   holderSuffix
 	slots    int
 	conflict int
 }
@@ -130,9 +137,18 @@ func (f *holderFlags) validate(path string) error {
 }
 
 // find finds the holder's name: --holder, else LEASEHOLD_HOLDER, else the host
-// name. It returns what goes into Client.Holder, which is "" for the host name:
+// name, and what --holder-suffix adds. It returns what goes into Client.Holder, which is "" for the host name:
 // the library then refuses another machine of that name.
 func (f *holderFlags) find() (clientHolder string, err error) {
+	clientHolder, err = f.findName()
+	if err != nil || f.suffix == "" {
+		return clientHolder, err
+	}
+	f.name += "-" + f.suffix.unique()
+	return f.name, leasehold.CheckHolder(f.name)
+}
+
+func (f *holderFlags) findName() (clientHolder string, err error) {
 	if f.given.Changed("holder") {
 		return f.name, leasehold.CheckHolder(f.name)
 	}
@@ -179,10 +195,10 @@ func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
 	flags := cmd.Flags()
 	f.store.register(flags, jsonMeans)
 	f.holder.register(flags, slotsUsage)
-	flags.DurationVarP(&f.duration, "duration", "d", 0, "the lease's duration, at least 1s, like 70m (required)")
+	flags.VarP((*duration)(&f.duration), "duration", "d", "the lease's duration, like 70m or 1d (required)")
 	flags.VarP(&f.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+waitIsNot)
 	flags.BoolVar(&f.once, "once", false, "while the lease lasts it is granted to nobody, this holder included")
-	flags.DurationVar(&f.maxSkew, "max-skew", 0, "by how much clocks may disagree; default a tenth of the duration, at most 10s")
+	flags.Var((*duration)(&f.maxSkew), "max-skew", "by how much clocks may disagree; default a tenth of the duration, at most 10s")
 	flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
 }
 
@@ -193,8 +209,8 @@ func (f *leaseFlags) validate(path string) (*leasehold.Client, error) {
 	switch {
 	case f.duration == 0 && !given.Changed("duration"):
 		return nil, usage("missing -d, --duration D: for how long the lease is to last")
-	case f.duration < time.Second:
-		return nil, usage("--duration is %s, must be at least 1s", f.duration)
+	case f.duration <= 0:
+		return nil, usage("--duration is %s, must be positive", f.duration)
 	case given.Changed("max-skew") && f.maxSkew <= 0:
 		return nil, usage("--max-skew is %s, must be positive", f.maxSkew)
 	case !given.Changed("max-skew"):
@@ -238,107 +254,4 @@ func (f *leaseFlags) limits(start time.Time) (waiting, answer time.Time) {
 	}
 	waiting = start.Add(f.wait.d)
 	return waiting, waiting.Add(f.store.timeout)
-}
-
-// A waitTime is a duration or "forever".
-type waitTime struct {
-	d       time.Duration
-	forever bool
-}
-
-func (w *waitTime) String() string {
-	if w.forever {
-		return "forever"
-	}
-	return w.d.String()
-}
-
-func (w *waitTime) Type() string { return "duration" }
-
-func (w *waitTime) Set(s string) error {
-	if s == "forever" {
-		*w = waitTime{forever: true}
-		return nil
-	}
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		return fmt.Errorf(`want a duration like 5s, or "forever"`)
-	case d < 0:
-		return fmt.Errorf("must not be negative")
-	}
-	*w = waitTime{d: d}
-	return nil
-}
-
-// A releaseMode says when run releases the lease at COMMAND's end.
-type releaseMode string
-
-const (
-	releaseNever     releaseMode = "never"
-	releaseAlways    releaseMode = "always"
-	releaseOnSuccess releaseMode = "on-success"
-	releaseOnFailure releaseMode = "on-failure"
-)
-
-func (m *releaseMode) String() string { return string(*m) }
-func (m *releaseMode) Type() string   { return "mode" }
-
-func (m *releaseMode) Set(s string) error {
-	switch mode := releaseMode(s); mode {
-	case releaseNever, releaseAlways, releaseOnSuccess, releaseOnFailure:
-		*m = mode
-		return nil
-	}
-	return fmt.Errorf("want never, always, on-success or on-failure")
-}
-
-// applies reports whether to release after a COMMAND that ended with code.
-func (m releaseMode) applies(code int) bool {
-	switch m {
-	case releaseAlways:
-		return true
-	case releaseOnSuccess:
-		return code == 0
-	case releaseOnFailure:
-		return code != 0
-	default:
-		return false
-	}
-}
-
-// A leftBehindMode says what to do with processes that COMMAND has left behind.
-type leftBehindMode string
-
-const (
-	leftGoOn leftBehindMode = "go-on"
-	leftWait leftBehindMode = "wait"
-	leftStop leftBehindMode = "stop"
-)
-
-func (m *leftBehindMode) String() string { return string(*m) }
-func (m *leftBehindMode) Type() string   { return "mode" }
-
-func (m *leftBehindMode) Set(s string) error {
-	switch mode := leftBehindMode(s); mode {
-	case leftGoOn, leftWait, leftStop:
-		*m = mode
-		return nil
-	}
-	return fmt.Errorf("want go-on, wait or stop")
-}
-
-// A tokenNumber is a fencing token.
-type tokenNumber int64
-
-func (t *tokenNumber) String() string { return strconv.FormatInt(int64(*t), 10) }
-func (t *tokenNumber) Type() string   { return "N" }
-
-func (t *tokenNumber) Set(s string) error {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 1 {
-		return fmt.Errorf("want a positive number, as status shows it")
-	}
-	*t = tokenNumber(n)
-	return nil
 }

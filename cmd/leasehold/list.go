@@ -54,6 +54,9 @@ func (f *storeFlags) list(ctx context.Context, prefix string) error {
 	defer f.closeStore(s)
 	c := &leasehold.Client{Store: s, Logger: f.logger()}
 	statuses, err := c.List(ctx, prefix)
+	if err == nil && len(statuses) == 0 {
+		err = f.checkChroot(ctx, s)
+	}
 	if err == nil && len(statuses) == 0 && !f.json && !f.quiet {
 		f.say("no leases")
 	}

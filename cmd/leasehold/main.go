@@ -27,6 +27,9 @@ func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (co
 			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})
 		}
 	}()
+	if err := checkLimits(); err != nil {
+		return p.report(err)
+	}
 	root := p.rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)

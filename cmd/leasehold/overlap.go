@@ -23,7 +23,8 @@ import (
 type overlapLock struct{ files []*os.File }
 
 // lockOverlap returns an *overlapError if COMMAND of an earlier run still runs.
-func lockOverlap(store *storeURL, path, holder string) (*overlapLock, error) {
+// allowed says what goes on all the same.
+func lockOverlap(store *storeURL, path, holder, allowed string) (*overlapLock, error) {
 	leases, err := store.lockedNames(path)
 	if err != nil {
 		return nil, err
@@ -35,12 +36,12 @@ func lockOverlap(store *storeURL, path, holder string) (*overlapLock, error) {
 		var overlap *overlapError
 		switch {
 		case errors.As(err, &overlap):
-			overlap.path, overlap.holder = path, holder
+			overlap.path, overlap.holder, overlap.allowed = path, holder, allowed
 			l.close()
 			return nil, overlap
 		case err != nil:
 			l.close()
-			return nil, config(lockHint, "check for an earlier run: %v", err)
+			return nil, config(lockHint+allowed, "check for an earlier run: %v", err)
 		}
 		l.files = append(l.files, file)
 	}

@@ -15,7 +15,7 @@ import (
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
-const lockHint = "let the service have Unix sockets (RestrictAddressFamilies=AF_UNIX), or set " + runtimeVariable + " to a directory of this user alone, or skip the check with --allow-overlap"
+const lockHint = "let the service have Unix sockets (RestrictAddressFamilies=AF_UNIX), or set " + runtimeVariable + " to a directory of this user alone, or skip the check: "
 
 // lockName locks the name for this host.
 func lockName(name string) (*os.File, error) {
@@ -71,6 +71,7 @@ func whoHas(link string) *overlapError {
 	type process struct{ pid, parent int }
 	var rest []process
 	runs := map[int]bool{} // leasehold and its watchdog
+	outside := false       // a parent is in a pid namespace that can't be seen
 	self := processName("self")
 	stats, _ := filepath.Glob("/proc/[0-9]*/fd")
 	for _, fds := range stats {
@@ -82,7 +83,12 @@ func whoHas(link string) *overlapError {
 		case supervise.WatchdogName, self:
 			runs[pid] = true
 		default:
-			rest = append(rest, process{pid, parentOf(pid)})
+			parent := parentOf(pid)
+			rest = append(rest, process{pid, parent})
+			outside = outside || parent == 0
+			if processName(strconv.Itoa(parent)) == supervise.WatchdogName { // of another user
+				runs[parent] = true
+			}
 		}
 	}
 	e := &overlapError{}
@@ -94,7 +100,7 @@ func whoHas(link string) *overlapError {
 	if i := slices.IndexFunc(rest, func(p process) bool { return runs[p.parent] }); i >= 0 { // COMMAND
 		e.pid = rest[i].pid
 	}
-	if len(runs) == 0 {
+	if len(runs) == 0 && !outside {
 		for _, p := range rest {
 			e.left = append(e.left, p.pid)
 		}

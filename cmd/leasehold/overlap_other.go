@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const lockHint = "set " + runtimeVariable + " to a directory of this user alone, or skip the check with --allow-overlap"
+const lockHint = "set " + runtimeVariable + " to a directory of this user alone, or skip the check: "
 
 // lockName locks a file. Runs of other users are not seen.
 func lockName(name string) (*os.File, error) {

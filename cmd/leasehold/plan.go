@@ -47,9 +47,9 @@ something can't work.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.schedule.register(flags)
-	flags.DurationVarP(&f.duration, "duration", "d", 0, "of the lease while COMMAND runs; default a third of the shortest time between ticks, at most 1m")
+	flags.VarP((*duration)(&f.duration), "duration", "d", "of the lease while COMMAND runs; default a third of the shortest time between ticks, at most 1m")
 	flags.IntVar(&f.attempts, "attempts", 1, "how often COMMAND is begun for a tick, at most")
-	flags.DurationVar(&f.fired, "fired", 0, "how often cron or a timer starts leasehold on each host; default at the ticks alone")
+	flags.Var((*duration)(&f.fired), "fired", "how often cron or a timer starts leasehold on each host; default at the ticks alone")
 	flags.IntVar(&f.count, "count", 5, "how many ticks to print")
 	flags.StringVar(&f.from, "from", "", "print the ticks after this time, as 2026-11-25T02:00:00Z; default now")
 	flags.BoolVar(&f.json, "json", false, "print one object of JSON")

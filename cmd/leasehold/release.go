@@ -31,8 +31,10 @@ func (p *program) releaseCommand() *cobra.Command {
 		Use:   "release [flags] PATH",
 		Short: "Give a lease up",
 		Long: `Give up the lease at PATH if this holder has it. It is no error if nobody has
-it. A COMMAND that runs under it is not stopped by this at once: "leasehold run"
-learns of it when it renews the lease next, and then kills COMMAND.`,
+it. While a COMMAND that runs under it is still there on this host, that is
+refused (73). By force, and from another host, a COMMAND is not stopped at once:
+"leasehold run" learns of it when it renews the lease next, and then kills
+COMMAND.`,
 		Example: releaseExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}
@@ -99,6 +101,17 @@ func (f *releaseFlags) validate(path string) (*leasehold.Client, error) {
 }
 
 func (f *releaseFlags) release(ctx context.Context, c *leasehold.Client, path string) error {
+	if !f.force {
+		locks, err := f.exclude(ctx, c, path)
+		defer func() {
+			for _, lock := range locks {
+				lock.close()
+			}
+		}()
+		if err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.force:
 		err := c.ForceRelease(ctx, path, int64(f.token))
@@ -111,6 +124,39 @@ func (f *releaseFlags) release(ctx context.Context, c *leasehold.Client, path st
 	default:
 		return c.Release(ctx, path)
 	}
+}
+
+// exclude makes sure that no COMMAND runs on this host under what is to be
+// released, and that none begins before that is done.
+func (f *releaseFlags) exclude(ctx context.Context, c *leasehold.Client, path string) (locks []*overlapLock, err error) {
+	paths := []string{path}
+	if f.holder.slots > 0 {
+		slots, err := statusOf(ctx, c, path, f.holder.slots)
+		if err != nil {
+			return nil, err
+		}
+		paths = nil
+		for _, s := range slots {
+			if f.isOurs(s) {
+				paths = append(paths, s.Path)
+			}
+		}
+	}
+	for _, path := range paths {
+		lock, err := lockOverlap(&f.store.store, path, f.holder.name, "release --force --token N ends its lease all the same")
+		if err != nil {
+			if s, statusErr := c.Status(ctx, path); statusErr == nil && !f.isOurs(s) { // there is nothing to release
+				continue
+			}
+			return locks, err
+		}
+		locks = append(locks, lock)
+	}
+	return locks, nil
+}
+
+func (f *releaseFlags) isOurs(s leasehold.Status) bool {
+	return s.State == leasehold.Held && s.Holder == f.holder.name
 }
 
 // anotherToken returns the denial of a release by force.

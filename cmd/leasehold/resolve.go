@@ -12,7 +12,8 @@ import (
 
 // resolve finds the file of COMMAND as a shell would: 127 if there is none,
 // 126 if there is one that can't be executed.
-func resolve(name string) (string, error) {
+func resolve(command []string) (string, error) {
+	name := command[0]
 	path, err := exec.LookPath(name)
 	if err == nil || errors.Is(err, exec.ErrDot) { // "." in PATH is the user's own choice
 		return path, nil
@@ -24,11 +25,15 @@ func resolve(name string) (string, error) {
 			}
 		}
 	}
-	return "", cannotExecute(name, err)
+	f := cannotExecute(name, err)
+	if f.code == exitNotFound && len(command) == 1 && strings.ContainsAny(name, " \t\n|&;<>") {
+		f.hint = "COMMAND is a program and its arguments; for a line of the shell: -- sh -c '…'"
+	}
+	return "", f
 }
 
 // cannotExecute is the failure to execute a COMMAND because of err.
-func cannotExecute(name string, err error) error {
+func cannotExecute(name string, err error) *failure {
 	f := &failure{code: exitCannotExecute}
 	var errno syscall.Errno
 	reason := err.Error()

@@ -36,9 +36,9 @@ Exit codes: that of COMMAND, or 128+signal, once it ran; else
   65  unreadable or newer record        75  not obtained: another has it (-E)
   69  store unreachable, or unknown     77  no permission
       whether it did what it was asked  78  configuration
-  70  internal error                    79  lease lost, and COMMAND stopped
-  71  a clock is off: this host's,      126, 127  COMMAND can't be run, or found
-      or the servers'`
+  70  internal error, or a ulimit is    79  lease lost, and COMMAND stopped
+      too low                           126, 127  COMMAND can't be run, or found
+  71  a clock is off: this host's, or the servers'`
 
 const rootExamples = `  # on ten hosts at once: one of them runs it, the others exit with 75
   leasehold run --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
@@ -146,12 +146,12 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *tokenNumber:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
 			"bool":     "want true or false",
-			"duration": "want a duration with a unit, like 70m or 70s",
+			"duration": "want a duration with a unit, like 70s, 70m or 1d",
 			"int":      "want a number, like 3",
 		}[flag.Value.Type()]
 	}
@@ -168,7 +168,8 @@ func (p *program) logger() *slog.Logger {
 
 // A warningHandler prints those warnings of the library that end in no error and
 // that people should know all the same, also without -v: that a holder's name is
-// in use on another machine, and that a run is not in the run log.
+// in use on another machine, that a run is not in the run log, and, unless -q is
+// given, that a store that is waited for does not answer.
 type warningHandler struct{ *program }
 
 func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
@@ -176,6 +177,9 @@ func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
+	if record.Message == leasehold.SilentStore && !h.quiet {
+		h.say("%s", record.Message)
+	}
 	record.Attrs(func(a slog.Attr) bool {
 		if e, ok := a.Value.Any().(*leasehold.LogError); ok {
 			h.say("warning: the run is not in the run log: %v (--log=false asks for none)", e)

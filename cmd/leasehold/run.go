@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -48,16 +49,17 @@ directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
 const runExamples = `  # crontab on every host, fired often: the job is run once for each night, also if a
   # host dies midway (another takes over), or was down at two o'clock
-  */5 * * * *  /usr/bin/leasehold run -q --schedule "0 2 * * *" --timezone UTC --attempts 3 /db/nightly -- nightly-report
+  */5 * * * *  /usr/bin/leasehold run -q --schedule "0 2 * * *" --timezone UTC --attempts 3 /db/nightly -- /opt/nightly-report
 
   # crontab on ten hosts: one of them runs it; no mail from the other nine
-  0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
+  0 * * * *  /usr/bin/leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- /opt/cleanup --all
 
   # a service with a standby, which takes over within 30 s, or at once if this one ends
   leasehold run -d 30s --wait forever --release always /scheduler -- scheduler --port 80
 
-  # at most 3 uploads at a time on this machine; a busy one is no error
-  leasehold run --store dir:/var/lib/leases -d 10m --slots 3 -E 0 /upload -- upload big.tar`
+  # at most 3 uploads at a time on this machine, each a holder of its own; that
+  # there is no slot is no error
+  leasehold run --store dir:/var/lib/leases -d 10m --slots 3 --holder-suffix pid --release always -E 0 /upload -- upload big.tar`
 
 // runFlags are those of the subcommand run.
 type runFlags struct {
@@ -95,9 +97,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.log, "log", true, "enter the run in the path's run log, which leasehold history shows")
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
+	flags.Var(&f.lease.holder.suffix, "holder-suffix", "add the process id and a random number to the holder's name, so that each run on a host is a holder of its own (with --release always, or what it has is nobody's until it ends)")
 	flags.Var(&f.leftBehind, "left-behind", "what happens to processes that outlive COMMAND: go-on (the lease is not kept alive for them), wait (the run lasts until they end, as for a COMMAND that makes itself a daemon) or stop")
-	flags.DurationVar(&f.killAfter, "kill-after", 0, "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
-	flags.DurationVar(&f.jitter, "jitter", 0, "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
+	flags.Var((*duration)(&f.killAfter), "kill-after", "time between SIGTERM and SIGKILL; default a fifth of the duration, at most 10s")
+	flags.Var((*duration)(&f.jitter), "jitter", "start after a random delay of up to `D`, so that hosts that cron starts together don't all ask at one moment; --wait and --timeout begin after it")
 	flags.BoolVar(&f.allowOverlap, "allow-overlap", false, "run COMMAND even if that of an earlier run still runs on this host: the run of any user with the same holder and the same whole path, on whichever ensemble")
 }
 
@@ -172,7 +175,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	if err != nil {
 		return err
 	}
-	executable, err := resolve(command[0])
+	executable, err := resolve(command)
 	if err != nil {
 		return err
 	}
@@ -214,6 +217,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 			return err
 		}
 	}
+	f.lease.store.sayIfMade(client.Store)
 	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
 
 	child, err := f.start(executable, command, l, lock)
@@ -223,6 +227,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	}
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
 	end := f.wait(ctx, child, l)
+	f.logEnd(child)
 	return f.finish(ctx, end, l)
 }
 
@@ -243,12 +248,14 @@ func (f *runFlags) delay(ctx context.Context) error {
 	}
 }
 
+const allowOverlapRuns = "--allow-overlap runs another beside it"
+
 // exclude makes sure that no earlier run goes on, unless that is allowed.
 func (f *runFlags) exclude(path string) (*overlapLock, error) {
 	if f.allowOverlap {
 		return nil, nil
 	}
-	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name)
+	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name, allowOverlapRuns)
 }
 
 // start starts COMMAND. From then on it gets the signals.
@@ -312,6 +319,19 @@ func environment(l *leasehold.Lease) []string {
 	return env
 }
 
+// logEnd logs how COMMAND ended.
+func (f *runFlags) logEnd(child *supervise.Child) {
+	status, ran, ok := child.Status()
+	if !ok {
+		return
+	}
+	how := slog.Int("exit code", status.ExitStatus())
+	if status.Signaled() {
+		how = slog.String("signal", unix.SignalName(status.Signal()))
+	}
+	f.lease.store.logger().Info("COMMAND ended", how, "ran", ran.Round(time.Millisecond))
+}
+
 // An ending is how COMMAND ended.
 type ending struct {
 	lost    error // why COMMAND was stopped; nil if it ended by itself, in time
@@ -355,7 +375,9 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	} else {
 		ctx, cancel := l.Context(ctx)
 		defer cancel()
-		end.lost = work(ctx)
+		if end.lost = work(ctx); errors.Is(end.lost, leasehold.ErrLost) && !errors.Is(end.lost, errHeldUp) {
+			end.lost = errNotKept
+		}
 	}
 	if inTime {
 		end.lost = nil // what COMMAND did in time counts, also if the lease was lost after that

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
@@ -66,9 +67,13 @@ func TestScripts(t *testing.T) {
 	})
 	t.Run("zookeeper", func(t *testing.T) {
 		t.Parallel()
+		addr := zktest.Shared(t).Addr()
+		conn := zktest.Conn(t, addr)
 		runScripts(t, "local-", func(env *testscript.Env) error {
-			env.Setenv("STORE", fmt.Sprintf("zk://%s/%s-%08x", zktest.Shared(t).Addr(), filepath.Base(env.WorkDir), rand.Uint32()))
-			return nil
+			chroot := fmt.Sprintf("/%s-%08x", filepath.Base(env.WorkDir), rand.Uint32())
+			env.Setenv("STORE", "zk://"+addr+chroot)
+			_, err := conn.Create(chroot, nil, 0, zk.WorldACL(zk.PermAll)) // else it is said that it was made
+			return err
 		})
 	})
 }

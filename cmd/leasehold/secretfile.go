@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -18,7 +19,7 @@ const fileLimit = 4 << 20
 
 // read returns the contents of the file that g names. private ones may not be
 // readable by other users.
-func (g setting) read(private func(fs.FileInfo) bool) ([]byte, error) {
+func (g setting) read(private func(fs.FileInfo, volume) bool) ([]byte, error) {
 	file, err := os.Open(g.value)
 	if err != nil {
 		return nil, g.badFile(err)
@@ -28,8 +29,12 @@ func (g setting) read(private func(fs.FileInfo) bool) ([]byte, error) {
 	if err != nil {
 		return nil, g.badFile(err)
 	}
-	if !private(info) {
-		return nil, config("chmod 600 "+escape(g.value), "%s %q can be read by other users (mode %04o)", g.source, g.value, info.Mode().Perm())
+	if v := volumeOf(file); !private(info, v) {
+		hint := "chmod 600 " + escape(g.value)
+		if v.readOnly {
+			hint = "give the volume the mode 0440 (defaultMode in Kubernetes)"
+		}
+		return nil, config(hint, "%s %q can be read by other users (mode %04o)", g.source, g.value, info.Mode().Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(file, fileLimit+1))
 	switch {
@@ -51,13 +56,28 @@ func (g setting) badFile(err error) error {
 
 // Who may read a file, beside its user: anybody; a group that its
 // administrator has given it to, as Debian's ssl-cert; or, as for ssh's keys,
-// nobody if it is our own.
-func public(fs.FileInfo) bool          { return true }
-func hiddenFromAll(i fs.FileInfo) bool { return i.Mode()&0o007 == 0 }
-func hiddenFromRest(i fs.FileInfo) bool {
-	st, ok := i.Sys().(*syscall.Stat_t)
-	return hiddenFromAll(i) && (i.Mode()&0o070 == 0 || ok && int(st.Uid) != os.Geteuid())
+// nobody if it is our own. The platform that mounts a volume of secrets for a
+// container gives them modes of its own: 0644 for root is common.
+func public(fs.FileInfo, volume) bool { return true }
+
+func hiddenFromAll(i fs.FileInfo, v volume) bool {
+	return i.Mode()&0o007 == 0 || v.readOnly && v.inMemory && (userOf(i) == 0 || userOf(i) == os.Geteuid())
 }
+
+func hiddenFromRest(i fs.FileInfo, v volume) bool {
+	return hiddenFromAll(i, v) && (i.Mode()&0o070 == 0 || userOf(i) != os.Geteuid() || v.readOnly)
+}
+
+// userOf returns the file's user, -1 if it is not known.
+func userOf(i fs.FileInfo) int {
+	if st, ok := i.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}
+
+// A volume is the file system that a file is on, as it is mounted.
+type volume struct{ readOnly, inMemory bool }
 
 // secretLine returns the one line of the file that g names. No error shows any
 // of it.
@@ -76,28 +96,34 @@ func (g setting) secretLine() (string, error) {
 	return line, nil
 }
 
-// certificates returns those in the file that g names.
-func (g setting) certificates() (*x509.CertPool, error) {
+// certificates returns those in the file that g names, and what is wrong with
+// others in it.
+func (g setting) certificates() (pool *x509.CertPool, bad []error, err error) {
 	data, err := g.read(public)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	pool, found := x509.NewCertPool(), false
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
+	const begin = "-----BEGIN CERTIFICATE-----"
+	pool = x509.NewCertPool()
+	parts := strings.Split(string(data), begin)[1:]
+	for i, part := range parts {
+		err := errors.New("it is no PEM")
+		if block, _ := pem.Decode([]byte(begin + part)); block != nil {
+			var c *x509.Certificate
+			if c, err = x509.ParseCertificate(block.Bytes); err == nil {
+				pool.AddCert(c)
+				continue
+			}
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, g.badFile(err)
-		}
-		pool.AddCert(c)
-		found = true
+		bad = append(bad, fmt.Errorf("its certificate %d: %w", i+1, err))
 	}
-	if !found {
-		return nil, g.badFile(errors.New("has no certificate in PEM"))
+	switch {
+	case len(parts) == 0:
+		return nil, nil, g.badFile(errors.New("has no certificate in PEM"))
+	case len(bad) == len(parts):
+		return nil, nil, g.badFile(bad[0])
 	}
-	return pool, nil
+	return pool, bad, nil
 }
 
 // keyPair returns the client's certificate and key.

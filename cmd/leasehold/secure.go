@@ -29,8 +29,9 @@ _TLS_KEY, _TLS_SERVER_NAME, LEASEHOLD_AUTH, _AUTH_FILE and LEASEHOLD_ACL.
 
 LEASEHOLD_AUTH and the file have what --auth has: digest:alice:secret is for
 "auth_data" in kazoo, sasl:alice:secret for "sasl_options" (DIGEST-MD5). The file
-has it in one line, and is readable by no other user: chmod 600. COMMAND gets all
-these variables but LEASEHOLD_AUTH.
+has it in one line, and is readable by no other user: chmod 600, or on a read-only
+volume as a container platform mounts it. COMMAND gets all these variables but
+LEASEHOLD_AUTH.
 
 Nodes that exist keep their ACL. Whoever shares a lease needs the same rights, so
 the same user, or "open"; all others can neither take nor, but for "read-world",
@@ -71,6 +72,7 @@ type securityFlags struct {
 
 	tls      bool
 	insecure bool
+	warnings []string // of checkTLS
 }
 
 // register adds the flags to those of a subcommand, whose help names them only.
@@ -139,6 +141,9 @@ func (f *storeFlags) secure(u *storeURL) error {
 	if err := f.checkACL(u); err != nil {
 		return err
 	}
+	for _, w := range s.warnings {
+		f.say("warning: %s", w)
+	}
 	if s.insecure {
 		f.say("warning: --tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
 	}
@@ -192,9 +197,12 @@ func (s *securityFlags) checkTLS(u *storeURL) error {
 	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name.value, InsecureSkipVerify: s.insecure}
 	u.options.TLS = t
 	if ca.source != "" {
-		pool, err := ca.certificates()
+		pool, bad, err := ca.certificates()
 		if err != nil {
 			return err
+		}
+		for _, err := range bad {
+			s.warnings = append(s.warnings, fmt.Sprintf("%s %q: left out: %v", ca.source, ca.value, err))
 		}
 		t.RootCAs = pool
 	}

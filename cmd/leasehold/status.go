@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,6 +75,12 @@ func (f *storeFlags) printStatus(ctx context.Context, c *leasehold.Client, paths
 		some, err := statusOf(ctx, c, path, slots)
 		statuses = append(statuses, some...)
 		errs = append(errs, err)
+	}
+	found := func(s leasehold.Status) bool { return s.State != leasehold.Free }
+	if errors.Join(errs...) == nil && !slices.ContainsFunc(statuses, found) {
+		if err := f.checkChroot(ctx, c.Store); err != nil {
+			return err
+		}
 	}
 	return errors.Join(f.print(ctx, c, statuses), errors.Join(errs...))
 }

@@ -66,6 +66,11 @@ func (u *storeURL) parseDir(rest string) error {
 	if !filepath.IsAbs(dir) {
 		return config("want dir:/absolute/path", "%s is %q, and its directory is not absolute", u.source, u.raw)
 	}
+	for name := range strings.SplitSeq(dir, "/") {
+		if strings.TrimSpace(name) != name { // another directory, and nobody sees it
+			return config("want dir:/absolute/path", "%s is %q, and a name in it begins or ends with white space", u.source, u.raw)
+		}
+	}
 	u.dir = dir
 	if !hasOption {
 		return nil
@@ -93,6 +98,30 @@ func (u *storeURL) checkExists() error {
 	return nil
 }
 
+const chrootHint = "is that the chroot you mean? The first \"leasehold run\" or \"leasehold acquire\" makes it"
+
+// checkChroot returns an error if the chroot does not exist. It is for those who
+// have found no lease.
+func (f *storeFlags) checkChroot(ctx context.Context, s leasehold.Store) error {
+	z, ok := s.(*zookeeper.Store)
+	if !ok {
+		return nil
+	}
+	there, err := z.HasChroot(ctx)
+	if err != nil || there {
+		return err
+	}
+	return config(chrootHint, "no ZooKeeper node %s, the chroot of %s", escape(f.store.ensemble.Chroot), f.store.source)
+}
+
+// sayIfMade says that the chroot was made: if it is misspelt, other hosts, with
+// another one, are granted the same leases.
+func (f *storeFlags) sayIfMade(s leasehold.Store) {
+	if z, ok := s.(*zookeeper.Store); ok && z.MadeChroot() {
+		f.say("made the chroot %s, which did not exist", escape(f.store.ensemble.Chroot))
+	}
+}
+
 // recordPlace says where the record of the lease at path is.
 func (u *storeURL) recordPlace(path string) string {
 	if !u.isDir() {
@@ -112,7 +141,7 @@ func (u *storeURL) open(ctx context.Context, logger *slog.Logger) (leasehold.Sto
 	switch {
 	case errors.As(err, &argument):
 		return nil, config("want "+storeForms, "%s: %v", u.source, argument)
-	case err == nil, errors.Is(err, leasehold.ErrPermission), errors.Is(err, leasehold.ErrUnreachable), ctx.Err() != nil:
+	case err == nil, errors.Is(err, leasehold.ErrPermission), errors.Is(err, leasehold.ErrUnreachable), errors.Is(err, leasehold.ErrFull), ctx.Err() != nil:
 		return s, err
 	}
 	return nil, config("", "%s: %v", u.source, err)
@@ -158,12 +187,34 @@ func (u *storeURL) lockedNames(path string) ([]string, error) {
 }
 
 // permissionHint says why the store may have refused this user.
-func (u *storeURL) permissionHint() string {
+func (u *storeURL) permissionHint(err error) string {
+	var refused *fs.PathError
 	switch {
+	case u.isDir() && u.mode&0o060 != 0 && errors.As(err, &refused):
+		return u.mendHint(refused.Path)
 	case u.isDir():
 		return fmt.Sprintf("for users of one group to share it: chgrp GROUP %[1]s; chmod 2770 %[1]s; and all use dir:%[1]s?mode=0660, from its first lease on", u.dir)
 	case u.options.Auth.Scheme == zookeeper.Digest:
 		return "ZooKeeper accepts any password of a digest user: a wrong password makes another user, who has no permission"
 	}
 	return "leasehold help security"
+}
+
+// mendHint says how users of one group come to share what is there, where path was
+// refused: it is older than the store's mode.
+func (u *storeURL) mendHint(path string) string {
+	var st unix.Stat_t
+	for unix.Lstat(path, &st) != nil { // what is above it was refused
+		if path == filepath.Dir(path) {
+			return ""
+		}
+		path = filepath.Dir(path)
+	}
+	group := "GROUP"
+	var dir unix.Stat_t
+	if unix.Stat(u.dir, &dir) == nil && dir.Mode&unix.S_ISGID != 0 {
+		group = strconv.FormatUint(uint64(dir.Gid), 10)
+	}
+	return fmt.Sprintf("%[1]s belongs to user %[2]d and group %[3]d, with mode %04[4]o; the user or root can mend what is there: chgrp -R %[5]s %[6]s; chmod -R g+rwX %[6]s; find %[6]s -type d -exec chmod g+s {} +",
+		path, st.Uid, st.Gid, st.Mode&0o7777, group, u.dir)
 }

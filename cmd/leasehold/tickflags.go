@@ -41,9 +41,10 @@ func (f *tickFlags) register(flags *pflag.FlagSet) {
 	f.scheduleFlags.register(flags)
 	flags.Lookup("schedule").Usage = "run COMMAND once for each `TIME` of a cron expression, like '0 2 * * *' or @daily; -d defaults to a third of the shortest time between ticks, at most 1m"
 	flags.IntVar(&f.attempts, "attempts", 1, "with --schedule: how many attempts of each tick may be begun, on all hosts together")
-	flags.DurationVar(&f.retryAfter, "retry-after", 30*time.Second, "with --schedule: how long after a failure the next attempt may begin; doubles with each, up to 6m")
+	f.retryAfter = 30 * time.Second
+	flags.Var((*duration)(&f.retryAfter), "retry-after", "with --schedule: how long after a failure the next attempt may begin; doubles with each, up to 6m")
 	flags.StringVar(&f.since, "since", "", "with --schedule: `TIME` (RFC 3339) of the first tick that may be caught up on; default the first one after this schedule was first seen")
-	flags.DurationVar(&f.startWithin, "start-within", 0, "with --schedule: don't begin a tick that has been due for longer")
+	flags.Var((*duration)(&f.startWithin), "start-within", "with --schedule: don't begin a tick that has been due for longer")
 }
 
 // find returns the schedule, nil without one.

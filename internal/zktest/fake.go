@@ -70,10 +70,14 @@ const (
 	OpClose = -11
 )
 
-// ReadRequest reads one; ok is false at the connection's end.
+// ReadRequest reads one; ok is false at the connection's end, and if it is the
+// question why there is no session.
 func ReadRequest(c net.Conn) (r Request, ok bool) {
 	var head [4]byte
 	if _, err := io.ReadFull(c, head[:]); err != nil {
+		return r, false
+	}
+	if string(head[:]) == "srvr" {
 		return r, false
 	}
 	frame := make([]byte, binary.BigEndian.Uint32(head[:]))

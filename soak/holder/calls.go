@@ -8,7 +8,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/soak/history"
-	"leasehold.example/leasehold/zookeeper"
 )
 
 // A request is one attempt to get a lease.
@@ -89,7 +88,7 @@ func outcomeOf(err error) history.Outcome {
 		return history.Denied
 	case errors.Is(err, leasehold.ErrLost):
 		return history.Lost
-	case errors.Is(err, zookeeper.ErrQueued):
+	case errors.Is(err, leasehold.ErrQueued):
 		return history.Queued
 	case errors.Is(err, leasehold.ErrUnreachable):
 		return history.Unreachable

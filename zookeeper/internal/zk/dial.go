@@ -107,6 +107,7 @@ func (s *Session) connect(ctx context.Context, at found) (*conn, error) {
 		if isAuthError(err) {
 			authErrs++
 		}
+		s.findCause(ctx, at.host, addr, err)
 	}
 	if authErrs == len(addrs) {
 		s.setAuthErr(at.host, err)
@@ -174,6 +175,7 @@ func (s *Session) setConnected(r connectResponse) {
 	defer s.mu.Unlock()
 	s.id = r.session
 	clear(s.authErrs)
+	clear(s.causes)
 }
 
 // connectRequest asks for the session, or for a new one. A server that has seen

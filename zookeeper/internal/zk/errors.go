@@ -23,12 +23,14 @@ type Code int32
 
 // The codes that callers tell apart.
 const (
-	ErrNoNode       Code = -101
-	ErrNoAuth       Code = -102
-	ErrBadVersion   Code = -103
-	ErrNodeExists   Code = -110
-	ErrInvalidACL   Code = -114
-	ErrAuthRequired Code = -124 // SESSIONCLOSEDREQUIRESASLAUTH, whatever the scheme
+	ErrNoNode          Code = -101
+	ErrNoAuth          Code = -102
+	ErrBadVersion      Code = -103
+	ErrEphemeralParent Code = -108 // NOCHILDRENFOREPHEMERALS
+	ErrNodeExists      Code = -110
+	ErrInvalidACL      Code = -114
+	ErrAuthRequired    Code = -124 // SESSIONCLOSEDREQUIRESASLAUTH, whatever the scheme
+	ErrQuotaExceeded   Code = -125
 )
 
 type codeInfo struct {
@@ -37,25 +39,25 @@ type codeInfo struct {
 }
 
 var codes = map[Code]codeInfo{
-	-6:              {"the server does not know this request", true},
-	-8:              {"invalid arguments", true},
-	-100:            {"API error", true},
-	ErrNoNode:       {"node does not exist", true},
-	ErrNoAuth:       {"no permission", true},
-	ErrBadVersion:   {"another version", true},
-	-108:            {"ephemeral nodes can't have children", true},
-	ErrNodeExists:   {"node exists", true},
-	-111:            {"node has children", true},
-	-112:            {"the server says that the session has expired", false},
-	ErrInvalidACL:   {"invalid ACL", true},
-	-115:            {"authentication failed", false},
-	-116:            {"the server is closing", false},
-	-117:            {"nothing", false},
-	-118:            {"the session has moved to another server", false},
-	-120:            {"the server has local sessions, which can't have kazoo's lock (localSessionsUpgradingEnabled)", true},
-	-123:            {"reconfiguration is disabled", false},
-	ErrAuthRequired: {"the server requires authentication", true},
-	-125:            {"the quota is exceeded", true},
+	-6:                 {"the server does not know this request", true},
+	-8:                 {"invalid arguments", true},
+	-100:               {"API error", true},
+	ErrNoNode:          {"node does not exist", true},
+	ErrNoAuth:          {"no permission", true},
+	ErrBadVersion:      {"another version", true},
+	ErrEphemeralParent: {"ephemeral nodes can't have children", true},
+	ErrNodeExists:      {"node exists", true},
+	-111:               {"node has children", true},
+	-112:               {"the server says that the session has expired", false},
+	ErrInvalidACL:      {"invalid ACL", true},
+	-115:               {"authentication failed", false},
+	-116:               {"the server is closing", false},
+	-117:               {"nothing", false},
+	-118:               {"the session has moved to another server", false},
+	-120:               {"the server has local sessions, which can't have kazoo's lock (localSessionsUpgradingEnabled)", true},
+	-123:               {"reconfiguration is disabled", false},
+	ErrAuthRequired:    {"the server requires authentication", true},
+	ErrQuotaExceeded:   {"the quota is exceeded", true},
 }
 
 func (c Code) Error() string {

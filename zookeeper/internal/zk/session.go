@@ -65,6 +65,9 @@ type Session struct {
 	disconnectedAt time.Time
 	fatalErr       error            // that no attempt to connect changes, and which so ended the session
 	authErrs       map[string]error // by host, since the last connection
+
+	causes map[string]string // by host: why there is no session, where it has told
+	asking bool              // one is being asked
 }
 
 // Open begins a session. It returns at once; Wait waits for a connection. Close
@@ -84,6 +87,7 @@ func Open(config Config) *Session {
 		connChanged:    make(chan struct{}),
 		disconnectedAt: time.Now(),
 		authErrs:       map[string]error{},
+		causes:         map[string]string{},
 	}
 	go s.run(ctx)
 	return s
@@ -127,13 +131,17 @@ func (s *Session) run(ctx context.Context) {
 	}
 }
 
-// serve uses the connection until it is lost.
+// serve uses the connection until it is lost or closed.
 func (s *Session) serve(c *conn) {
 	s.config.Logger.Debug("connected to ZooKeeper", "host", c.host)
 	s.setConn(c)
 	err := c.readLoop()
 	s.zxid, s.touched, s.lastAddr = c.zxid, c.touched, c.addr
 	s.setConn(nil)
+	if s.IsOver() { // it was closed here
+		s.config.Logger.Debug("closed the connection to ZooKeeper", "host", c.host)
+		return
+	}
 	s.report(err)
 	s.notify(s.config.OnLost)
 	s.config.Logger.Debug("lost the connection to ZooKeeper", "error", err)
@@ -372,7 +380,10 @@ func (s *Session) Unreachable(ctx context.Context) error {
 	} else {
 		text += ": no answer"
 	}
-	if s.lastErr != nil {
+	for _, host := range slices.Sorted(maps.Keys(s.causes)) {
+		text += ": " + s.causes[host]
+	}
+	if s.lastErr != nil && len(s.causes) == 0 {
 		text += ": " + s.lastErr.Error()
 	}
 	for _, host := range slices.Sorted(maps.Keys(s.authErrs)) {

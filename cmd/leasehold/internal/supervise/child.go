@@ -38,6 +38,7 @@ type Command struct {
 type Child struct {
 	command       Command
 	pid           int // and the group's
+	started       time.Time
 	tree          *processTree
 	terminal      *terminal
 	watchdogs     *watchdogs
@@ -53,6 +54,7 @@ type Child struct {
 
 	ended   chan struct{} // closed when the command has ended
 	status  unix.WaitStatus
+	endedAt time.Time
 	endOnce sync.Once
 }
 
@@ -81,6 +83,7 @@ func Start(command Command) (*Child, error) {
 	// Short beside the time that a renewal of the deadline takes to be due.
 	interval := min(time.Second, max(pollInterval, command.Remaining()/50))
 	var err error
+	c.started = time.Now()
 	if c.pid, err = c.watchdogs.start(instruction{Start: start}); err != nil {
 		c.terminal.restore()
 		return nil, err
@@ -117,12 +120,21 @@ func (c *Child) noteStopped(by unix.Signal) {
 
 func (c *Child) setEnded(status unix.WaitStatus) {
 	c.endOnce.Do(func() {
-		c.status = status
+		c.status, c.endedAt = status, time.Now()
 		close(c.ended)
 	})
 }
 
 func (c *Child) hasEnded() bool { return isClosed(c.ended) }
+
+// Status returns how the command ended, and how long it ran; ok is false if that
+// is not known yet.
+func (c *Child) Status() (status unix.WaitStatus, ran time.Duration, ok bool) {
+	if !c.hasEnded() {
+		return 0, 0, false
+	}
+	return c.status, c.endedAt.Sub(c.started), true
+}
 
 // ExitCode returns the command's exit code, or 128+signal, as a shell does. The
 // command must have ended.
