@@ -1,6 +1,7 @@
 package leasehold
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,20 @@ type Client struct {
 	// elsewhere: Hold acquires it once more instead of ending with ErrLost. Set
 	// it only where the same work does both. The lease's token changes.
 	Adopt bool
+
+	// Once makes a lease count against its own holder, too: it is granted to nobody
+	// until it has ended or was released.
+	Once bool
+
+	// RunLog makes TryAcquire and Acquire, and those of slots, enter each grant in
+	// the path's run log; Finish enters how its run ended. If that log can't be read
+	// or written, it is logged, and the lease is granted without. Ticks are entered
+	// in any case.
+	RunLog bool
+
+	// Program is the name of what runs, for the run log; "" means the base name of
+	// this program.
+	Program string
 
 	// Logger gets what happens to leases; nil means that nothing is logged.
 	Logger *slog.Logger
@@ -196,6 +211,7 @@ type request struct {
 	name     string // the holder's
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
+	attempt  *attempt      // nil where none is entered in the run log
 }
 
 const (
@@ -224,7 +240,18 @@ func (c *Client) request(path string, d time.Duration) (*request, error) {
 			Want: fmt.Sprintf("must be longer than MaxClockSkew, %s, which must not be negative", r.skew),
 		}
 	}
+	if c.RunLog {
+		r.attempt = &attempt{run: r.newRun()}
+	}
 	return r, nil
+}
+
+// withoutLog returns the request for a plain grant, as one of the same holder
+// that carries on what was begun.
+func (r *request) withoutLog() *request {
+	plain := *r
+	plain.attempt = nil
+	return &plain
 }
 
 func (c *Client) holder() (string, error) {
@@ -256,6 +283,10 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return nil, err
 	}
 	granted, replaced, err := r.Store.Grant(ctx, known, r.propose)
+	if isLogError(err) && r.attempt.schedule == nil {
+		r.log().WarnContext(ctx, "run not entered in the run log", "path", path, "holder", r.name, "reason", err)
+		return r.withoutLog().grant(ctx, Entry{Path: path}, slot)
+	}
 	if err != nil {
 		r.log().DebugContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, wrapUntyped(err, "acquire lease %q", path)
@@ -265,7 +296,15 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return nil, fmt.Errorf("acquire lease %q: the store returned another record than it was given: %w", path, err)
 	}
 	l := &Lease{request: r, path: path, slot: slot, entry: granted, replaced: replaced, record: *rec, busy: make(chan struct{}, 1)}
-	if err := l.judge(ctx); err != nil {
+	if granted.Log != nil {
+		if log, err := parseLog(path, granted.Log.Data); err == nil {
+			l.head = log.Head
+			if r.attempt != nil && !log.Has(r.attempt.run.ID) {
+				l.request = r.withoutLog()
+			}
+		}
+	}
+	if err := cmp.Or(l.judge(ctx), l.judgeTick()); err != nil {
 		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, errors.Join(err, l.undoPromptly(ctx))
 	}
@@ -284,8 +323,10 @@ func (r *request) propose(old Entry) (Proposal, error) {
 		return Proposal{}, err
 	}
 	now := r.wallNow()
-	if kazoo.Decide(rec, r.name, now) == kazoo.Held {
-		if behind := old.Written.Sub(now); r.Now == nil && behind > r.skew {
+	held := kazoo.Decide(rec, r.name, now) == kazoo.Held
+	own := rec != nil && rec.Holder == r.name
+	if held || r.Once && own && now.Before(rec.End) {
+		if behind := old.Written.Sub(now); held && r.Now == nil && behind > r.skew {
 			return Proposal{}, &ClockSkewError{Path: old.Path, Least: math.MinInt64, Most: -behind, Limit: r.skew}
 		}
 		return Proposal{}, &HeldError{Path: old.Path, Holder: rec.Holder, End: rec.End, Remaining: rec.End.Sub(now), Token: old.Token}
@@ -297,7 +338,7 @@ func (r *request) propose(old Entry) (Proposal, error) {
 		return Proposal{}, err
 	}
 	next := kazoo.NewRecord(r.name, now, r.duration)
-	if rec != nil && rec.Holder == r.name && next.End.Before(rec.End) {
+	if tick := r.attempt != nil && r.attempt.schedule != nil; own && !tick && next.End.Before(rec.End) {
 		next.End = rec.End
 	}
 	data, err := next.Marshal()
@@ -307,6 +348,9 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	p := Proposal{Data: data}
 	if p.Undo, err = undoData(next, old); err == nil && r.Now == nil {
 		p.FormerEnd, err = formerEnd(old, r.name)
+	}
+	if err == nil && r.attempt != nil {
+		return r.enter(p, old, rec)
 	}
 	return p, err
 }
@@ -347,8 +391,9 @@ func wrapUntyped(err error, format string, args ...any) error {
 		skew     *ClockSkewError
 		argument *ArgumentError
 		sameName *SameNameError
+		tick     *TickError
 	)
-	if errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) || errors.As(err, &sameName) {
+	if err == nil || isLogError(err) || errors.As(err, &tick) || errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) || errors.As(err, &sameName) {
 		return err
 	}
 	return fmt.Errorf(format+": %w", append(args, err)...)

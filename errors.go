@@ -1,10 +1,13 @@
 package leasehold
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"time"
+
+	"leasehold.example/leasehold/runlog"
 )
 
 var (
@@ -56,6 +59,85 @@ func (e *HeldError) Error() string {
 
 // Is makes errors.Is(err, ErrHeld) true.
 func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+
+// A TickError means that the rule of ticks refuses: Verdict says why. It matches
+// [ErrHeld] if an attempt is going on, or the lease is held. Nothing was written.
+type TickError struct {
+	Path      string
+	Schedule  string
+	Due, Next time.Time // the tick that was asked for, and the one after it
+	Attempts  int       // how many may be begun of each tick
+
+	// Decision has the verdict, when to ask again, and the run that stands in the
+	// way; nil if it is not in the log any more.
+	runlog.Decision
+
+	// Paused is set where the verdict is IsPaused.
+	Paused *runlog.Note
+}
+
+// Is makes errors.Is(err, ErrHeld) true while somebody has the lease.
+func (e *TickError) Is(target error) bool {
+	return target == ErrHeld && (e.Verdict == runlog.IsRunning || e.Verdict == runlog.IsHeld)
+}
+
+func (e *TickError) Error() string { return fmt.Sprintf("lease %q: %s", e.Path, e.reason()) }
+
+func (e *TickError) reason() string {
+	tick := "the tick of " + formatEnd(e.Due)
+	by := "somebody"
+	if e.Run != nil {
+		by = fmt.Sprintf("%q", e.Run.Holder)
+	}
+	switch e.Verdict {
+	case runlog.IsPaused:
+		return fmt.Sprintf("paused by %q since %s: %s", e.Paused.By, formatEnd(e.Paused.Since), e.Paused.Reason)
+	case runlog.IsRunning:
+		if e.Run == nil {
+			return tick + " is being run"
+		}
+		return fmt.Sprintf("the tick of %s is being run by %s since %s", formatEnd(e.Run.Tick), by, formatEnd(e.Run.Started))
+	case runlog.IsHeld:
+		return fmt.Sprintf("%s can't be run while the lease is held, until %s", tick, formatEnd(e.At))
+	case runlog.IsLate:
+		return fmt.Sprintf("a later tick than that of %s was begun by %s: this host is late, or has another schedule or time zone", formatEnd(e.Due), by)
+	case runlog.IsDone:
+		if e.Run == nil {
+			return tick + " was run (success)"
+		}
+		return fmt.Sprintf("%s was run by %s (%s, %s)", tick, by, e.Run.Result, e.Run.Ended.Sub(e.Run.Started).Round(time.Millisecond))
+	case runlog.IsSpent:
+		return fmt.Sprintf("%s has had its %d attempts, the last %s", tick, max(e.Attempts, 1), describeEnd(e.Run))
+	case runlog.IsTooOld:
+		return fmt.Sprintf("%s is not caught up on: its catch-up begins at %s", tick, formatEnd(e.At))
+	case runlog.IsWaiting:
+		return fmt.Sprintf("%s may be tried again at %s; the last attempt %s", tick, formatEnd(e.At), describeEnd(e.Run))
+	case runlog.IsOverdue:
+		return tick + " has been due for too long to be begun"
+	case runlog.IsNextSoon:
+		return fmt.Sprintf("%s needs no run, and the next one is due at %s", tick, formatEnd(e.At))
+	}
+	return tick + " is refused"
+}
+
+// describeEnd tells how a run ended.
+func describeEnd(r *runlog.Run) string {
+	if r == nil {
+		return "is not in the run log any more"
+	}
+	how := map[runlog.Result]string{
+		runlog.Success: "succeeded", runlog.Failure: "failed", runlog.Lost: "was stopped when its lease was lost",
+	}[r.Result]
+	switch {
+	case how == "":
+		how = "did not report its end"
+	case r.Signal != "":
+		how += " with signal " + r.Signal
+	case r.Exit != nil && *r.Exit != 0:
+		how += fmt.Sprintf(" with exit %d", *r.Exit)
+	}
+	return fmt.Sprintf("%s on %q", how, cmp.Or(r.Host, r.Holder))
+}
 
 // A RecordError means that what is stored at Path is not a record that this
 // program may replace. Nothing was written.

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"leasehold.example/leasehold/runlog"
 )
 
 // Hold calls f and keeps the lease alive until f returns, also after ctx has
@@ -17,22 +19,17 @@ import (
 // lease is seen to be another's. f must stop then. Hold can't stop it.
 //
 // Hold returns f's error, joined with ErrLost if the lease was lost. It does
-// not release the lease. It returns an [*ArgumentError], and has not called f,
-// if Grace is negative or leaves no time between two ends.
+// not release the lease; but one whose run is in the run log, as that of a tick,
+// it finishes with f's result, success if f returns nil, unless f has called
+// Finish. It returns an
+// [*ArgumentError], and has not called f, if Grace is negative or leaves no time
+// between two ends.
 func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	if err := l.checkGrace(); err != nil {
 		return err
 	}
-	working, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	unwatch := l.watchEnd(end)
-	defer unwatch()
-
-	renewing, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := l.keepAlive(renewing, end)
+	working, stop := l.KeepAlive(ctx)
 	defer stop()
-	defer cancel()
-
 	err := f(working)
 	lost := context.Cause(working)
 	if !errors.Is(lost, ErrLost) && l.Remaining() <= 0 { // lost after ctx had ended
@@ -40,9 +37,44 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	}
 	released := errors.Is(lost, errReleasing) || errors.Is(lost, errReleased) // by f
 	if errors.Is(lost, ErrLost) && !released && !errors.Is(err, ErrLost) {
-		return errors.Join(err, lost)
+		err = errors.Join(err, lost)
 	}
-	return err
+	if !l.IsLogged() || l.finishing.Load() {
+		return err
+	}
+	return errors.Join(err, l.Finish(ctx, outcome(err)))
+}
+
+// outcome returns how a run ended that returned err.
+func outcome(err error) Outcome {
+	switch {
+	case err == nil:
+		return Outcome{Result: runlog.Success}
+	case errors.Is(err, ErrLost):
+		return Outcome{Result: runlog.Lost}
+	}
+	return Outcome{Result: runlog.Failure}
+}
+
+// KeepAlive is Hold for work that can't be one function. It keeps the lease alive
+// until stop is called, also after ctx has ended. The context that it returns ends
+// when Hold's would, and with an [*ArgumentError] as its cause, at once, if Grace
+// can't be used. stop neither releases nor finishes the lease.
+func (l *Lease) KeepAlive(ctx context.Context) (working context.Context, stop func()) {
+	working, end := context.WithCancelCause(ctx)
+	if err := l.checkGrace(); err != nil {
+		end(err)
+		return working, func() {}
+	}
+	unwatch := l.watchEnd(end)
+	renewing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	halt := l.keepAlive(renewing, end)
+	return working, func() {
+		cancel()
+		halt()
+		unwatch()
+		end(nil)
+	}
 }
 
 // Context returns a context that ends when parent does, and with the cause
@@ -271,7 +303,9 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	if l.counted() <= 0 { // released meanwhile, or past its end
 		return l.lossError()
 	}
-	adopted, err := l.request.grant(ctx, Entry{Path: l.path}, l.slot)
+	again := l.request.withoutLog()
+	again.Once = false
+	adopted, err := again.grant(ctx, Entry{Path: l.path}, l.slot)
 	if errors.Is(err, ErrHeld) {
 		return l.lose(errors.Join(ErrLost, err))
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/runlog"
 )
 
 // A Lease was granted to its holder, who may act on it as long as Remaining is
@@ -16,7 +18,11 @@ type Lease struct {
 	request *request
 	path    string
 	slot    int
-	busy    chan struct{} // holds one value while Renew, Release or Undo is at work
+	head    runlog.Head   // of the run log as the grant has left it
+	busy    chan struct{} // holds one value while Renew, Release, Finish or Undo is at work
+
+	finished  bool        // guarded by busy
+	finishing atomic.Bool // Finish was called
 
 	mu           sync.Mutex // guards what is below
 	entry        Entry
@@ -57,6 +63,30 @@ func (l *Lease) Token() int64 {
 	defer l.mu.Unlock()
 	return l.entry.Token
 }
+
+// Tick returns the tick that the lease was granted for; the zero time if it was
+// none.
+func (l *Lease) Tick() time.Time {
+	if a := l.request.attempt; a != nil {
+		return a.due
+	}
+	return time.Time{}
+}
+
+// IsLogged reports whether the run is in the run log, to be finished.
+func (l *Lease) IsLogged() bool { return l.request.attempt != nil }
+
+// Attempt returns which attempt of the tick it is, from 1; 0 without a tick.
+func (l *Lease) Attempt() int {
+	if l.Tick().IsZero() {
+		return 0
+	}
+	return l.head.Attempts
+}
+
+// LastSuccess returns the newest tick that had succeeded when this one was
+// granted; the zero time if there was none, or there is no tick.
+func (l *Lease) LastSuccess() time.Time { return l.head.LastSuccess }
 
 // Since returns when the grant was made, by the store's clock.
 func (l *Lease) Since() time.Time {
@@ -329,8 +359,12 @@ func (l *Lease) undo(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
+	var edit LogEdit
+	if a := l.request.attempt; a != nil {
+		edit = undoLog(replaced, a.run.ID)
+	}
 	l.setOver(errReleasing)
-	if err := l.request.Store.Release(ctx, entry, data, nil); err != nil && !errors.Is(err, ErrLost) {
+	if err := l.request.Store.Release(ctx, entry, data, edit); err != nil && !errors.Is(err, ErrLost) {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
 	l.setOver(errReleased)

@@ -37,7 +37,7 @@ type Store interface {
 	// Where old has no Log, decide may return ErrNeedsLog: it is called again with
 	// the run log, which a Store need not read else. A proposed Log is committed
 	// with the grant, and only if the run log is the one that decide was called
-	// with.
+	// with; granted then has the new one, and replaced the old one.
 	//
 	// If ctx ends while a commit is under way, Grant returns ErrOutcomeUnknown,
 	// and the Store takes the grant back (Proposal.Undo and UndoLog) as soon as it

@@ -21,7 +21,7 @@ func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Le
 		if seen[0].bad != nil {
 			return nil, seen[0].bad
 		}
-		if _, err := r.propose(seen[0].Entry); err != nil {
+		if _, err := r.propose(seen[0].Entry); err != nil && !errors.Is(err, ErrNeedsLog) {
 			return nil, err
 		}
 		return r.grant(ctx, seen[0].Entry, noSlot)

@@ -48,18 +48,18 @@ func TestDependenciesPage(t *testing.T) {
 	}
 }
 
-// TestNoOtherClient: go-zookeeper is what tests and benchmarks compare with. The
-// library and the command have a client of their own.
-func TestNoOtherClient(t *testing.T) {
+// TestComparedWith: go-zookeeper and go-cron are what tests and benchmarks compare
+// with. The library and the command have a client and a parser of their own.
+func TestComparedWith(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("go", "list", "-deps", ".", "./kazoo", "./leasetest", "./localdir", "./zookeeper", "./cmd/leasehold")
+	cmd := exec.Command("go", "list", "-deps", ".", "./kazoo", "./leasetest", "./localdir", "./schedule", "./zookeeper", "./cmd/leasehold")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for pkg := range strings.FieldsSeq(string(out)) {
-		if strings.Contains(pkg, "go-zookeeper") {
+		if strings.Contains(pkg, "go-zookeeper") || strings.Contains(pkg, "go-cron") {
 			t.Errorf("got the dependency %s, want none of it", pkg)
 		}
 	}

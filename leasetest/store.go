@@ -3,6 +3,7 @@ package leasetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,6 +66,10 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 	path := known.Path
 	old := s.read(path)
 	p, err := decide(old)
+	if errors.Is(err, leasehold.ErrNeedsLog) {
+		old.Log = s.readLog(path)
+		p, err = decide(old)
+	}
 	if err != nil {
 		return granted, replaced, err
 	}
@@ -76,10 +81,12 @@ func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(le
 	l.released = false
 	s.commit(l, p.Data)
 	l.since = s.stamp.At
+	e := s.own(path)
 	if p.Log != nil {
 		s.setLog(l, p.Log)
+		e.Log = s.readLog(path)
 	}
-	return s.own(path), old, nil
+	return e, old, nil
 }
 
 // Renew replaces the data of the grant that held belongs to.
@@ -126,7 +133,7 @@ func (s *Store) ReadLog(ctx context.Context, known leasehold.Entry) (leasehold.E
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known.Log = s.read(known.Path).Log
+	known.Log = s.readLog(known.Path)
 	return known, nil
 }
 
@@ -235,16 +242,18 @@ func (s *Store) lease(path string) *lease {
 }
 
 func (s *Store) read(path string) leasehold.Entry {
-	e := leasehold.Entry{Path: path, Log: &leasehold.Log{}}
-	l := s.leases[path]
-	if l == nil {
-		return e
-	}
-	e.Log = &leasehold.Log{Data: slices.Clone(l.log.Data), Written: l.log.Written}
-	if l.data != nil {
+	e := leasehold.Entry{Path: path}
+	if l := s.leases[path]; l != nil && l.data != nil {
 		e.Data, e.Token, e.Since, e.Written = slices.Clone(l.data), l.token, l.since, l.written
 	}
 	return e
+}
+
+// readLog returns the run log of path.
+func (s *Store) readLog(path string) *leasehold.Log {
+	log := s.lease(path).log
+	log.Data = slices.Clone(log.Data)
+	return &log
 }
 
 // own returns the record at path for the one who has just written it.

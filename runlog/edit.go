@@ -6,22 +6,32 @@ import (
 	"time"
 )
 
-// withoutTick returns h without what it has of ticks.
-func (h Head) withoutTick() Head {
-	kept := Head{Schedule: h.Schedule, Timezone: h.Timezone, Since: h.Since, Paused: h.Paused}
-	if h.LastSuccess.Before(h.Tick) {
-		kept.LastSuccess, kept.LastSuccessEnd = h.LastSuccess, h.LastSuccessEnd
+// headUntil returns l's head without what it has of ticks after limit. The
+// earlier tick that they have replaced in the head is taken from the entries: it
+// must not be run again.
+func (l Log) headUntil(limit time.Time) Head {
+	old := l.Head
+	if !old.Tick.After(limit) {
+		return old
 	}
-	return kept
-}
-
-// limit returns how many attempts of the tick due were allowed by hand, 0 for
-// none.
-func (h Head) limit(due time.Time) int {
-	if h.Tick.Equal(due) {
-		return h.Limit
+	h := Head{Schedule: old.Schedule, Timezone: old.Timezone, Since: old.Since, Paused: old.Paused}
+	if !old.LastSuccess.After(limit) {
+		h.LastSuccess, h.LastSuccessEnd = old.LastSuccess, old.LastSuccessEnd
+		h.Tick, h.Done = old.LastSuccess, !old.LastSuccess.IsZero()
 	}
-	return 0
+	for _, r := range l.Runs {
+		if r.Tick.IsZero() || r.Tick.After(limit) || r.Tick.Before(h.Tick) {
+			continue
+		}
+		if r.Tick.After(h.Tick) {
+			h.Tick, h.Attempts, h.ID, h.Done = r.Tick, 0, "", false
+		}
+		if r.Attempt > h.Attempts {
+			h.Attempts, h.ID = r.Attempt, r.ID
+		}
+		h.Done = h.Done || r.Result == Success
+	}
+	return h
 }
 
 // find returns the entry with this id, nil where there is none.
@@ -57,35 +67,50 @@ func (l Log) first(match func(Run) bool) *Run {
 
 // enter puts r before the other entries.
 func (l Log) enter(r Run) Log {
-	r.Host, r.Program, r.Reason = clip(r.Host, maxName), clip(r.Program, maxName), clip(r.Reason, MaxText)
+	r.Holder, r.Host = clip(r.Holder, maxHolder), clip(r.Host, maxName)
+	r.Program, r.Reason = clip(r.Program, maxName), clip(r.Reason, MaxText)
+	r.Started = r.Started.UTC().Truncate(time.Millisecond)
 	l.Runs = append([]Run{r}, l.Runs...)
 	return l
 }
 
-// Enter enters a run without a schedule.
+// Enter enters a run without a schedule. What was running and did not report is
+// unknown from now on.
 func (l Log) Enter(r Run) Log {
 	r.Tick, r.Attempt, r.Result = time.Time{}, 0, Running
-	return l.enter(r)
+	l.Head.Running = false
+	return l.unknown().enter(r)
 }
 
-// Begin enters r as the attempt that d, the answer to q, lets begin. What was
-// running and did not report is unknown from now on.
-func (d Decision) Begin(q Question, r Run) Log {
-	l := Log{Head: d.head, Runs: slices.Clone(q.Log.Runs)}
+// unknown returns l with unknown results in the place of running.
+func (l Log) unknown() Log {
+	l.Runs = slices.Clone(l.Runs)
 	for i := range l.Runs {
 		if l.Runs[i].Result == Running {
 			l.Runs[i].Result = Unknown
 		}
 	}
+	return l
+}
+
+// Has reports whether the log has the run with this id.
+func (l Log) Has(id string) bool { return l.index(id) >= 0 || l.Head.ID == id && id != "" }
+
+// Begin enters r as the attempt that d, the answer to q, lets begin. What was
+// running and did not report is unknown from now on.
+func (d Decision) Begin(q Question, r Run) Log {
+	l := Log{Head: d.head, Runs: q.Log.Runs}.unknown()
 	if d.kazoo != nil {
 		l = l.enter(*d.kazoo)
 	}
-	r.Tick, r.Attempt, r.Result = q.Due, d.Attempt, Running
+	r.Tick, r.Attempt, r.Result = q.Due.UTC(), d.Attempt, Running
 	l = l.enter(r).Note(q)
 	h := &l.Head
-	h.Limit = h.limit(q.Due)
-	h.Tick, h.Attempts, h.ID, h.Running, h.Done = q.Due, d.Attempt, r.ID, true, false
-	h.RetryAt, h.Until = time.Time{}, time.Time{}
+	if !h.Tick.Equal(r.Tick) {
+		h.Limit, h.RetryAt = 0, time.Time{}
+	}
+	h.Tick, h.Attempts, h.ID, h.Running, h.Done = r.Tick, d.Attempt, r.ID, true, false
+	h.Until = time.Time{}
 	return l
 }
 
@@ -132,18 +157,19 @@ func (l Log) Finish(e End) (_ Log, ok bool) {
 		r.Result, r.Ended, r.Exit, r.Signal = e.Result, at, e.Exit, e.Signal
 	}
 	if newest {
-		h.Running, h.Until, h.RetryAt = false, e.Until.UTC(), second(e.RetryAt)
+		h.Running, h.Until, h.RetryAt = false, second(e.Until), second(e.RetryAt)
 	}
 	if e.Result == Success && !tick.IsZero() {
 		h.Done = h.Done || tick.Equal(h.Tick)
-		if tick.After(h.LastSuccess) {
+		if !tick.Before(h.LastSuccess) {
 			h.LastSuccess, h.LastSuccessEnd = tick, at
 		}
 	}
 	return l, true
 }
 
-// Withdraw takes out an attempt that was not begun after all.
+// Withdraw takes out an attempt that was not begun after all. If another was
+// begun since, it still counts.
 func (l Log) Withdraw(id string) Log {
 	if i := l.index(id); i >= 0 {
 		l.Runs = slices.Delete(slices.Clone(l.Runs), i, i+1)
@@ -156,8 +182,7 @@ func (l Log) Withdraw(id string) Log {
 
 // Pause makes the rule refuse all ticks.
 func (l Log) Pause(n Note, id string) Log {
-	n.Reason, n.By, n.Since = clip(n.Reason, MaxText), clip(n.By, maxName), second(n.Since)
-	l.Head.Paused = &n
+	l.Head.Paused = &Note{By: clip(n.By, maxHolder), Since: second(n.Since), Reason: clip(n.Reason, MaxText)}
 	return l.byHand(Paused, n, id)
 }
 
@@ -179,7 +204,7 @@ func (l Log) Reopen(n Note, id string) (_ Log, ok bool) {
 }
 
 func (l Log) byHand(what Result, n Note, id string) Log {
-	return l.enter(Run{ID: id, Holder: clip(n.By, maxName), Started: second(n.Since), Result: what, Reason: n.Reason})
+	return l.enter(Run{ID: id, Holder: n.By, Started: second(n.Since), Result: what, Reason: n.Reason})
 }
 
 // kazooID makes an id for kazoo's run, which is always the same for one record.

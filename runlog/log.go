@@ -1,7 +1,6 @@
 package runlog
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,8 @@ const (
 	MaxBytes   = 16 << 10 // of a run log
 	MaxRuns    = 32       // entries of a run log
 	MaxText    = 512      // bytes of a reason or a schedule; a longer reason is cut
-	maxName    = 1024     // bytes of a name
+	maxHolder  = 1024     // bytes of a holder
+	maxName    = 255      // bytes of a host's or a program's name
 	versionKey = "leasehold_run_log"
 )
 
@@ -115,35 +115,35 @@ func Parse(data []byte) (Log, error) {
 	if len(data) == 0 {
 		return Log{}, nil
 	}
-	if len(data) > MaxBytes {
-		return Log{}, &ForeignError{fmt.Sprintf("it has %d bytes, a run log at most %d", len(data), MaxBytes)}
+	var version struct {
+		Key json.RawMessage `json:"leasehold_run_log"`
 	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(data, &keys); err != nil || keys[versionKey] == nil {
+	if err := json.Unmarshal(data, &version); err != nil || version.Key == nil {
 		return Log{}, &ForeignError{fmt.Sprintf("want a JSON object with the key %q", versionKey)}
 	}
-	if v := string(keys[versionKey]); v != "1" {
+	if v := string(version.Key); v != "1" {
 		if strings.Trim(v, "0123456789") != "" || v == "0" {
 			return Log{}, &ForeignError{fmt.Sprintf("its version is %.20s", v)}
 		}
 		return Log{}, &VersionError{v}
 	}
-	var l Log
-	for key, field := range map[string]any{"head": &l.Head, "runs": &l.Runs} {
-		if keys[key] == nil {
-			continue
-		}
-		if err := json.Unmarshal(keys[key], field); err != nil {
-			return Log{}, &ForeignError{fmt.Sprintf("its %q: %v", key, err)}
-		}
+	if len(data) > MaxBytes {
+		return Log{}, &ForeignError{fmt.Sprintf("it has %d bytes, a run log at most %d", len(data), MaxBytes)}
 	}
+	var s stored
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Log{}, &ForeignError{err.Error()}
+	}
+	l := Log{Head: s.Head, Runs: s.Runs}
+	l.toUTC()
 	if err := l.check(); err != nil {
 		return Log{}, &ForeignError{err.Error()}
 	}
-	return l.utc(), nil
+	return l, nil
 }
 
-// check returns an error if l can't have been written by Marshal.
+// check returns an error if no edit makes a Log like l, or if it can't be stored
+// again.
 func (l Log) check() error {
 	if l.Head.Attempts < 0 || l.Head.Limit < 0 {
 		return errors.New("it has a negative number of attempts")
@@ -161,8 +161,8 @@ func (l Log) check() error {
 	return err
 }
 
-// utc returns l with all times in UTC.
-func (l Log) utc() Log {
+// toUTC changes all times of l, in place, to UTC.
+func (l *Log) toUTC() {
 	h := &l.Head
 	times := []*time.Time{&h.Since, &h.Tick, &h.RetryAt, &h.Until, &h.LastSuccess, &h.LastSuccessEnd}
 	if h.Paused != nil {
@@ -175,7 +175,6 @@ func (l Log) utc() Log {
 	for _, t := range times {
 		*t = t.UTC()
 	}
-	return l
 }
 
 // Marshal returns l as it is stored. Of the entries it has the newest that fit,
@@ -186,7 +185,7 @@ func (l Log) Marshal() ([]byte, error) {
 	runs := l.Runs
 	for {
 		if len(runs) <= MaxRuns {
-			data, err := l.encode(runs)
+			data, err := json.Marshal(stored{Version: Version, Head: l.Head, Runs: runs})
 			if err != nil || len(data) <= MaxBytes {
 				return data, err
 			}
@@ -198,6 +197,7 @@ func (l Log) Marshal() ([]byte, error) {
 	}
 }
 
+// withoutOldest returns runs without the oldest that is not the head's attempt.
 func (l Log) withoutOldest(runs []Run) []Run {
 	last := len(runs) - 1
 	if last > 0 && runs[last].ID == l.Head.ID {
@@ -206,14 +206,9 @@ func (l Log) withoutOldest(runs []Run) []Run {
 	return runs[:last]
 }
 
-func (l Log) encode(runs []Run) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(struct {
-		Version int   `json:"leasehold_run_log"`
-		Head    Head  `json:"head"`
-		Runs    []Run `json:"runs"`
-	}{Version, l.Head, append([]Run{}, runs...)})
-	return bytes.TrimSpace(b.Bytes()), err
+// stored is a Log in JSON. Version is first, for people who look at it.
+type stored struct {
+	Version int   `json:"leasehold_run_log"`
+	Head    Head  `json:"head"`
+	Runs    []Run `json:"runs,omitempty"`
 }

@@ -5,11 +5,11 @@ import "time"
 // A Question is what somebody asks who wants to run a tick.
 type Question struct {
 	Schedule, Timezone string
-	Due, Next          time.Time // the newest tick that is due, and the one after it
+	Due, Next          time.Time // the newest tick that is due, and the one after it; both are needed
 	Attempts           int       // how many may be begun of each tick; at least 1
 
-	// StartWithin is for how long a tick may have been due when it is begun; 0
-	// means until Next.
+	// StartWithin is for how long a tick may have been due when it is begun. 0
+	// means until Next, which ends it in any case.
 	StartWithin time.Duration
 
 	// CatchUp, unless it is zero, is the first tick that may be caught up on; else
@@ -44,9 +44,9 @@ const (
 	IsLate                    // a later tick was begun already
 	IsDone                    // the tick was run, and succeeded
 	IsSpent                   // all attempts of the tick were begun
-	IsTooOld                  // the tick was due before the schedule was first seen
+	IsTooOld                  // the tick was due before catch-up begins
 	IsWaiting                 // the next attempt may be begun at Decision.At
-	IsOverdue                 // it has been due for longer than StartWithin
+	IsOverdue                 // the tick has been due for longer than StartWithin, or Next is due
 	IsNextSoon                // the tick is done or spent, and the next one is due at Decision.At
 )
 
@@ -62,102 +62,115 @@ func (v Verdict) String() string {
 // A Decision is the answer to a Question.
 type Decision struct {
 	Verdict Verdict
-	Attempt int       // Begin: its number, from 1
-	At      time.Time // IsWaiting, IsNextSoon: when to ask again; IsTooOld: the first tick that is caught up on is after it
+	Attempt int // Begin: its number, from 1
 
-	// Run is the entry that stands in the way, nil where there is none or it was
-	// cut: IsRunning, IsHeld, IsLate, IsDone, IsSpent, IsWaiting.
+	// At is when to ask again: IsWaiting, IsNextSoon. IsRunning, IsHeld: when the
+	// record ends. IsTooOld: the first tick that is caught up on is at or after it.
+	At time.Time
+
+	// Run is the run that stands in the way: IsRunning, IsHeld, IsLate, IsDone,
+	// IsSpent, IsWaiting, IsNextSoon. It is nil where the log does not have it.
 	Run *Run
 
 	// New is set if the schedule or the zone is not the one that the log has.
 	New bool
 
 	head  Head // the log's, without what counts for nobody
-	kazoo *Run // kazoo's run of the tick, which the log does not have
+	kazoo *Run // kazoo's run of the tick, which is not in the log yet
 }
 
 // oldTick is for how long a tick may have been due before the schedule was first
 // seen and yet be run.
 const oldTick = 2 * time.Minute
 
-// Decide is the rule of ticks. The first line that applies decides.
+// Decide is the rule of ticks. First, a tick in the log that is later than the log
+// itself, by more than the skew, counts for nobody: a wrong clock entered it. And
+// a record that kazoo made at or after Due, less the skew, is an attempt of Due.
+// Then the first line that applies decides.
 //
-//	   if                                                      then
-//	0  the newest tick in the log is later than the log itself a wrong clock entered it: it counts for nobody
-//	   kazoo made the record at or after Due, less the skew    it is an attempt of Due with unknown result
-//	1  ticks are paused                                        IsPaused
-//	2  the record has not ended, and its run goes on           IsRunning
-//	3  the newest tick in the log is later than Due            IsLate
-//	4  Due is done                                             IsDone
-//	5  the record has not ended, and is not one that the       IsHeld
-//	   newest attempt has left when it was finished
-//	6  all attempts of Due were begun                          IsSpent
-//	   4 or 6, and Next is less than the skew away             IsNextSoon
-//	7  the record has not ended, and is another's              IsHeld
-//	8  Due is before CatchUp; without CatchUp: before the      IsTooOld
-//	   schedule was first seen, and for longer than 2 minutes
-//	9  an attempt has failed, and it is too early for another  IsWaiting
-//	10 Due was due for longer than StartWithin                 IsOverdue
-//	11 else                                                    Begin
+//	   if                                                     then
+//	1  ticks are paused                                       IsPaused
+//	2  the record has not ended, its holder runs the newest   IsRunning
+//	   attempt, and the attempt has not reported its end
+//	3  the newest tick in the log is later than Due           IsLate
+//	4  Due is done                                            IsDone (*)
+//	5  the record has not ended, and has not the end that     IsHeld
+//	   the newest attempt has left when it was finished
+//	6  all attempts of Due were begun                         IsSpent (*)
+//	7  the record has not ended, and is another's             IsHeld
+//	8  Due is before CatchUp; or, without CatchUp: it is      IsTooOld
+//	   before the schedule was first seen, was due for
+//	   longer than 2 minutes, and the log has no attempt of it
+//	9  an attempt has failed, and it is too early for another IsWaiting
+//	10 Due was due for longer than StartWithin, or Next is    IsOverdue
+//	   due
+//	11 else                                                   Begin
 //
-// A record that has not ended never lets anybody begin, its own holder included,
-// but for one that the newest attempt has left when it was finished: nobody is
-// behind that one, and its holder may have it.
+//	(*) IsNextSoon, if Next is less than the skew away.
+//
+// So a record that has not ended never lets anybody begin, its own holder
+// included, but for one that the newest attempt has left when it was finished:
+// nobody is behind that one, and its holder may have it.
 func Decide(q Question) Decision {
-	h := q.Log.Head
-	if h.Tick.After(q.Logged.Add(q.Skew)) {
-		h = h.withoutTick()
-	}
+	h := q.Log.headUntil(q.Logged.Add(q.Skew))
+	newest := q.Log.find(h.ID)
 	d := Decision{New: h.Schedule != q.Schedule || h.Timezone != q.Timezone, head: h}
-	begun, newest := 0, q.Log.find(h.ID)
-	if h.Tick.Equal(q.Due) {
-		begun = h.Attempts
+	refuse := func(v Verdict, run *Run, at time.Time) Decision {
+		d.Verdict, d.Run, d.At = v, run, at
+		return d
 	}
-	r := q.Record
-	unexpired := r != nil && q.Now.Before(r.End)
-	running := unexpired && !r.ByKazoo && h.Running && (newest == nil || newest.Holder == r.Holder)
-	left := unexpired && h.Until.Equal(r.End)
-	if r != nil && r.ByKazoo && !r.Created.Before(q.Due.Add(-q.Skew)) {
-		begun++
-		d.kazoo = &Run{ID: kazooID(*r), Tick: q.Due, Attempt: begun, Holder: r.Holder, Started: r.Created.UTC(), Result: Unknown}
-		newest = d.kazoo
+
+	done, begun, allowed, last := false, 0, q.Attempts, newest
+	if h.Tick.Equal(q.Due) {
+		done, begun, allowed = h.Done, h.Attempts, max(q.Attempts, h.Limit)
 	}
 	since := h.Since
 	if d.New {
 		since = q.Now
 	}
-	done := h.Done && h.Tick.Equal(q.Due)
-	spent := begun >= max(q.Attempts, h.limit(q.Due))
-	refuse := func(v Verdict, run *Run, at time.Time) Decision {
-		d.Verdict, d.Run, d.At = v, run, at
-		return d
+	isOld := begun == 0 && q.Due.Before(since) && q.Now.Sub(q.Due) > oldTick
+
+	r := q.Record
+	unexpired := r != nil && q.Now.Before(r.End)
+	running := unexpired && !r.ByKazoo && h.Running && (newest == nil || newest.Holder == r.Holder)
+	left := unexpired && !r.ByKazoo && h.Until.Equal(r.End)
+	if r != nil && r.ByKazoo && !r.Created.Before(q.Due.Add(-q.Skew)) {
+		begun++
+		d.kazoo = &Run{ID: kazooID(*r), Tick: q.Due.UTC(), Attempt: begun, Holder: r.Holder, Started: r.Created.UTC(), Result: Unknown}
+		last = d.kazoo
 	}
+	nextIsSoon := q.Now.Before(q.Next) && q.Next.Sub(q.Now) < q.Skew
+
 	switch {
-	case h.Paused != nil:
+	case h.Paused != nil: // 1
 		return refuse(IsPaused, nil, time.Time{})
-	case running:
+	case running: // 2
 		return refuse(IsRunning, newest, r.End)
-	case h.Tick.After(q.Due):
+	case h.Tick.After(q.Due): // 3
 		return refuse(IsLate, newest, time.Time{})
-	case done && q.Next.Sub(q.Now) >= q.Skew:
+	case done && nextIsSoon: // 4
+		return refuse(IsNextSoon, q.Log.success(q.Due), q.Next)
+	case done: // 4
 		return refuse(IsDone, q.Log.success(q.Due), time.Time{})
-	case unexpired && !left && !done:
+	case unexpired && !left && r.ByKazoo: // 5
+		return refuse(IsHeld, d.kazoo, r.End)
+	case unexpired && !left: // 5
 		return refuse(IsHeld, q.Log.running(r.Holder), r.End)
-	case done || spent && q.Next.Sub(q.Now) < q.Skew:
-		return refuse(IsNextSoon, newest, q.Next)
-	case spent:
-		return refuse(IsSpent, newest, time.Time{})
-	case unexpired && r.Holder != q.Holder:
+	case begun >= allowed && nextIsSoon: // 6
+		return refuse(IsNextSoon, last, q.Next)
+	case begun >= allowed: // 6
+		return refuse(IsSpent, last, time.Time{})
+	case unexpired && r.Holder != q.Holder: // 7
 		return refuse(IsHeld, nil, r.End)
-	case !q.CatchUp.IsZero() && q.Due.Before(q.CatchUp):
-		return refuse(IsTooOld, nil, q.CatchUp)
-	case q.CatchUp.IsZero() && q.Due.Before(since) && q.Now.Sub(q.Due) > oldTick:
+	case q.CatchUp.IsZero() && isOld: // 8
 		return refuse(IsTooOld, nil, since)
-	case h.Tick.Equal(q.Due) && q.Now.Before(h.RetryAt):
-		return refuse(IsWaiting, newest, h.RetryAt)
-	case q.StartWithin > 0 && q.Now.Sub(q.Due) > q.StartWithin:
+	case q.Due.Before(q.CatchUp): // 8
+		return refuse(IsTooOld, nil, q.CatchUp)
+	case h.Tick.Equal(q.Due) && q.Now.Before(h.RetryAt): // 9
+		return refuse(IsWaiting, last, h.RetryAt)
+	case q.StartWithin > 0 && q.Now.Sub(q.Due) > q.StartWithin, !q.Now.Before(q.Next): // 10
 		return refuse(IsOverdue, nil, time.Time{})
 	}
-	d.Attempt = begun + 1
+	d.Attempt = begun + 1 // 11
 	return d
 }

@@ -54,10 +54,10 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	}
 	f.store.warnIfOpen(ctx, client.Store, l.Path())
 	if f.store.json {
-		return writeJSON(f.store.stdout, []leasehold.Status{{
+		return writeJSON(f.store.stdout, withoutLogs([]leasehold.Status{{
 			Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
 			End: l.End(), Remaining: max(0, time.Until(l.End())), Since: l.Since(), Token: l.Token(),
-		}})
+		}}))
 	}
 	return writeAll(f.store.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", escape(l.Path()), formatTime(l.End()), l.Token()))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -25,15 +26,20 @@ type stateJSON struct {
 	Since     string   `json:"since,omitempty"`
 	Token     int64    `json:"token,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
+	Run       string   `json:"run,omitempty"`
+	LastRun   *runJSON `json:"last_run,omitempty"`
 }
 
-// writeJSON prints one line for each of statuses.
-func writeJSON(w io.Writer, statuses []leasehold.Status) error {
+// writeJSON prints one line for each of states.
+func writeJSON(w io.Writer, states []leaseState) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	for _, s := range statuses {
-		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: formatTime(s.End), Reason: s.Reason}
+	for _, s := range states {
+		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: formatTime(s.End), Reason: s.Reason, Run: s.run()}
+		if r := s.newest(); r != nil {
+			line.LastRun = newRunJSON("", *r, s.log.Head)
+		}
 		if s.Slot >= 0 {
 			line.Slot = &s.Slot
 		}
@@ -51,19 +57,26 @@ func writeJSON(w io.Writer, statuses []leasehold.Status) error {
 	return writeAll(w, printableJSON(b.Bytes()))
 }
 
-// writeTable prints statuses for people.
-func writeTable(w io.Writer, statuses []leasehold.Status) error {
+// writeTable prints states for people.
+func writeTable(w io.Writer, states []leaseState) error {
 	var b bytes.Buffer
-	columns := []string{"PATH", "STATE", "HOLDER", "END", "REMAINING", "SINCE", "TOKEN"}
-	for _, s := range statuses {
-		if s.Reason != "" {
-			columns = append(columns, "REASON")
-			break
-		}
+	now := time.Now()
+	columns := []string{"PATH", "STATE", "HOLDER", "END", "REMAINING", "SINCE", "TOKEN", "RUN", "REASON"}
+	none := func(cell func(leaseState) string) bool {
+		return !slices.ContainsFunc(states, func(s leaseState) bool { return cell(s) != "" })
+	}
+	reason := func(s leaseState) string { return printable(s.Reason) }
+	run := func(s leaseState) string { return s.describe(now) }
+	noReason, noRun := none(reason), none(run)
+	if noReason {
+		columns = columns[:8]
+	}
+	if noRun {
+		columns = slices.Delete(columns, 7, 8)
 	}
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(columns, "\t"))
-	for _, s := range statuses {
+	for _, s := range states {
 		remaining, since, token := "", "", ""
 		if s.State == leasehold.Held {
 			remaining = formatRemaining(s.Remaining)
@@ -74,7 +87,10 @@ func writeTable(w io.Writer, statuses []leasehold.Status) error {
 				token = strconv.FormatInt(s.Token, 10)
 			}
 		}
-		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder), holderColumn), formatTime(s.End), remaining, since, token, printable(s.Reason)}
+		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder), holderColumn), formatTime(s.End), remaining, since, token, run(s), reason(s)}
+		if noRun {
+			row = slices.Delete(row, 7, 8)
+		}
 		for i, cell := range row {
 			if cell == "" {
 				row[i] = "-"

@@ -77,6 +77,8 @@ func explain(err error, conflict int) *failure {
 		sameName    *leasehold.SameNameError
 		overlap     *overlapError
 		asked       *storeError
+		tick        *leasehold.TickError
+		log         *leasehold.LogError
 	)
 	f := &failure{message: err.Error()}
 	store := storeURL{}
@@ -109,6 +111,16 @@ func explain(err error, conflict int) *failure {
 		f.code, f.hint = exitClock, "see on this host and on the servers which clock is off (timedatectl, chronyc tracking), and let NTP set it"
 	case errors.As(err, &held):
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
+	case errors.As(err, &tick):
+		f.code, f.message, f.denial = conflict, tick.Error(), true
+	case errors.Is(err, leasehold.ErrNoTick):
+		f.code, f.denial = conflict, true
+	case errors.As(err, &log) && !errors.Is(err, leasehold.ErrPermission):
+		f.code = exitData
+		f.hint = "nothing was changed; look at the data of the path's own node, and remove it if it is of no use"
+		if log.Newer {
+			f.hint = "nothing was changed; upgrade leasehold on this host"
+		}
 	case errors.As(err, &sameName):
 		f.code, f.message, f.hint = exitConfig, sameName.Error(), nameHint
 	case errors.As(err, &overlap):

@@ -170,6 +170,9 @@ type leaseFlags struct {
 	duration time.Duration
 	maxSkew  time.Duration
 	wait     waitTime
+	once     bool
+
+	schedule *leasehold.Schedule // nil without one
 }
 
 func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
@@ -178,6 +181,7 @@ func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
 	f.holder.register(flags, slotsUsage)
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "the lease's duration, at least 1s, like 70m (required)")
 	flags.VarP(&f.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+waitIsNot)
+	flags.BoolVar(&f.once, "once", false, "while the lease lasts it is granted to nobody, this holder included")
 	flags.DurationVar(&f.maxSkew, "max-skew", 0, "by how much clocks may disagree; default a tenth of the duration, at most 10s")
 	flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
 }
@@ -187,7 +191,7 @@ func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
 func (f *leaseFlags) validate(path string) (*leasehold.Client, error) {
 	given := f.store.given
 	switch {
-	case !given.Changed("duration"):
+	case f.duration == 0 && !given.Changed("duration"):
 		return nil, usage("missing -d, --duration D: for how long the lease is to last")
 	case f.duration < time.Second:
 		return nil, usage("--duration is %s, must be at least 1s", f.duration)
@@ -206,7 +210,7 @@ func (f *leaseFlags) validate(path string) (*leasehold.Client, error) {
 	if err := f.store.validate(); err != nil {
 		return nil, err
 	}
-	return &leasehold.Client{Holder: holder, MaxClockSkew: f.maxSkew, Logger: f.store.logger()}, nil
+	return &leasehold.Client{Holder: holder, MaxClockSkew: f.maxSkew, Once: f.once, Logger: f.store.logger()}, nil
 }
 
 // maxShare is the most that --max-skew and --kill-after take of a long lease

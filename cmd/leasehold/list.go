@@ -57,5 +57,5 @@ func (f *storeFlags) list(ctx context.Context, prefix string) error {
 	if err == nil && len(statuses) == 0 && !f.json && !f.quiet {
 		f.say("no leases")
 	}
-	return errors.Join(f.print(statuses), err)
+	return errors.Join(f.print(ctx, c, statuses), err)
 }

@@ -13,10 +13,19 @@ import (
 // as JSON, if that was asked for.
 func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path string, start time.Time) (*leasehold.Lease, error) {
 	l, err := f.acquire(ctx, c, path, start)
+	err = f.explainTick(ctx, c, path, err)
 	var held *leasehold.HeldError
-	if errors.As(err, &held) && f.store.json && interrupted(ctx) == nil {
-		if err := writeJSON(f.store.stdout, denied(held)); err != nil {
-			return nil, err
+	var tick *leasehold.TickError
+	if f.store.json && interrupted(ctx) == nil {
+		var printErr error
+		switch {
+		case errors.As(err, &tick):
+			printErr = f.store.printStatus(ctx, c, []string{path}, 0)
+		case errors.As(err, &held):
+			printErr = writeJSON(f.store.stdout, withoutLogs(denied(held)))
+		}
+		if printErr != nil {
+			return nil, printErr
 		}
 	}
 	if err != nil {
@@ -51,15 +60,37 @@ func (f *leaseFlags) acquire(ctx context.Context, c *leasehold.Client, path stri
 	}
 	ctx, cancel := until(ctx, answerUntil)
 	defer cancel()
-	if f.holder.slots > 0 {
+	switch {
+	case f.schedule != nil:
+		return c.TryAcquireTick(ctx, path, *f.schedule, f.duration)
+	case f.holder.slots > 0:
 		return c.TryAcquireSlot(ctx, path, f.holder.slots, f.duration)
 	}
 	return c.TryAcquire(ctx, path, f.duration)
 }
 
 func (f *leaseFlags) waitFor(ctx context.Context, c *leasehold.Client, path string) (*leasehold.Lease, error) {
-	if f.holder.slots > 0 {
+	switch {
+	case f.schedule != nil:
+		return c.AcquireTick(ctx, path, *f.schedule, f.duration)
+	case f.holder.slots > 0:
 		return c.AcquireSlot(ctx, path, f.holder.slots, f.duration)
 	}
 	return c.Acquire(ctx, path, f.duration)
+}
+
+// explainTick returns the denial of a tick in the words of the run log, where the
+// record alone has denied it, and somebody is to read that.
+func (f *leaseFlags) explainTick(ctx context.Context, c *leasehold.Client, path string, err error) error {
+	var held *leasehold.HeldError
+	if f.schedule == nil || !errors.As(err, &held) || f.store.quiet && !f.store.json || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.store.timeout)
+	defer cancel()
+	var denial *leasehold.TickError
+	if errors.As(c.CheckTick(ctx, path, *f.schedule, f.duration), &denial) {
+		return denial
+	}
+	return err
 }

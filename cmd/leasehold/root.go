@@ -80,7 +80,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {
@@ -89,7 +89,7 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-const commandNames = "run, acquire, release, status, list or version"
+const commandNames = "run, acquire, release, status, list, history, plan, again, pause, resume or version"
 
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
@@ -168,7 +168,7 @@ func (p *program) logger() *slog.Logger {
 
 // A warningHandler prints those warnings of the library that end in no error and
 // that people should know all the same, also without -v: that a holder's name is
-// in use on another machine.
+// in use on another machine, and that a run is not in the run log.
 type warningHandler struct{ *program }
 
 func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
@@ -177,6 +177,9 @@ func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
 
 func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
 	record.Attrs(func(a slog.Attr) bool {
+		if e, ok := a.Value.Any().(*leasehold.LogError); ok {
+			h.say("warning: the run is not in the run log: %v (--log=false asks for none)", e)
+		}
 		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
 			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
 				e.Holder, e.Path, formatTime(e.End), e.Other, e.Machine)

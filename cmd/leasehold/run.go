@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/runlog"
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
@@ -43,7 +46,11 @@ On Linux an earlier run is seen by all users of the host, and by all containers
 that share its network; elsewhere by the same user. Containers that share a
 directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
-const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from the other nine
+const runExamples = `  # crontab on every host, fired often: the job is run once for each night, also if a
+  # host dies midway (another takes over), or was down at two o'clock
+  */5 * * * *  /usr/bin/leasehold run -q --schedule "0 2 * * *" --timezone UTC --attempts 3 /db/nightly -- nightly-report
+
+  # crontab on ten hosts: one of them runs it; no mail from the other nine
   0 * * * *  leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
 
   # a service with a standby, which takes over within 30 s, or at once if this one ends
@@ -55,6 +62,8 @@ const runExamples = `  # crontab on ten hosts: one of them runs it; no mail from
 // runFlags are those of the subcommand run.
 type runFlags struct {
 	lease        leaseFlags
+	schedule     tickFlags
+	log          bool
 	renew        bool
 	release      releaseMode
 	leftBehind   leftBehindMode
@@ -68,7 +77,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run [flags] PATH -- COMMAND [ARG...]",
 		Short:   "Run COMMAND if the lease is obtained",
-		Long:    runHelp,
+		Long:    runHelp + scheduleHelp,
 		Example: runExamples,
 		Args:    pathAndCommand,
 	}
@@ -82,6 +91,8 @@ func (p *program) runCommand() *cobra.Command {
 func (f *runFlags) register(cmd *cobra.Command) {
 	f.lease.register(cmd, "on a denial, print who has the lease as a line of JSON", ". An earlier run on this host is not waited for")
 	flags := cmd.Flags()
+	f.schedule.register(flags)
+	flags.BoolVar(&f.log, "log", true, "enter the run in the path's run log, which leasehold history shows")
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
 	flags.Var(&f.leftBehind, "left-behind", "what happens to processes that outlive COMMAND: go-on (the lease is not kept alive for them), wait (the run lasts until they end, as for a COMMAND that makes itself a daemon) or stop")
@@ -105,7 +116,34 @@ func pathAndCommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// validateSchedule refuses what does not go with a schedule.
+func (f *runFlags) validateSchedule() (err error) {
+	if f.lease.schedule, err = f.schedule.find(); err != nil || f.lease.schedule == nil {
+		return err
+	}
+	given := f.lease.store.given
+	for name, why := range map[string]string{
+		"slots":   "a tick is run by one host",
+		"release": "the lease is kept until the next tick, or released for another attempt",
+		"once":    "with it nobody is granted a tick twice, this holder included",
+	} {
+		if given.Changed(name) {
+			return usage("--%s does not go with --schedule: %s", name, why)
+		}
+	}
+	if !f.log {
+		return usage("--log=false does not go with --schedule: what was run is known by the run log")
+	}
+	if !given.Changed("duration") {
+		f.lease.duration, err = f.schedule.defaultDuration()
+	}
+	return err
+}
+
 func (f *runFlags) validate(path string) (*leasehold.Client, error) {
+	if err := f.validateSchedule(); err != nil {
+		return nil, err
+	}
 	client, err := f.lease.validate(path)
 	if err != nil {
 		return nil, err
@@ -124,6 +162,7 @@ func (f *runFlags) validate(path string) (*leasehold.Client, error) {
 		return nil, err
 	}
 	client.Grace = max(f.killAfter, supervise.KillMargin)
+	client.RunLog = f.log
 	client.Adopt = true // COMMAND has LEASEHOLD_HOLDER, so that what it acquires has the same holder
 	return client, nil
 }
@@ -137,6 +176,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	if err != nil {
 		return err
 	}
+	client.Program = filepath.Base(executable)
 	if err := f.delay(ctx); err != nil {
 		return err
 	}
@@ -145,7 +185,10 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	var lock *overlapLock
 	defer func() { lock.close() }()
 	dir := f.lease.store.store.isDir()
-	if f.lease.holder.slots == 0 && !dir {
+	// Which slot it is is known only later, and a tick is denied to whoever asks
+	// while it is run: that is no overlap.
+	excludeLater := f.lease.holder.slots > 0 || f.lease.schedule != nil
+	if !excludeLater && !dir {
 		if lock, err = f.exclude(path); err != nil {
 			return err
 		}
@@ -156,7 +199,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	defer f.lease.store.closeStore(client.Store)
-	if f.lease.holder.slots == 0 && dir { // only now it is known which directory it is: there may have been none
+	if !excludeLater && dir { // only now it is known which directory it is: there may have been none
 		if lock, err = f.exclude(path); err != nil {
 			return err
 		}
@@ -165,7 +208,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	if err != nil {
 		return err
 	}
-	if f.lease.holder.slots > 0 { // only now it is known which slot it is
+	if excludeLater {
 		if lock, err = f.exclude(l.Path()); err != nil {
 			f.lease.undo(ctx, l)
 			return err
@@ -258,6 +301,7 @@ func environment(l *leasehold.Lease) []string {
 		{"LEASEHOLD_TOKEN", strconv.FormatInt(l.Token(), 10)},
 		{"LEASEHOLD_SLOT", slot},
 	}
+	variables = append(variables, tickVariables(l)...)
 	env := os.Environ()
 	for _, v := range variables {
 		env = slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, v[0]+"=") }) // that of a run around this one
@@ -303,6 +347,7 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 			lost = errHeldUp
 		}
 		inTime = lost == nil
+		f.enter(ctx, outcomeOf(child, lost), l)
 		return lost
 	}
 	if f.renew {
@@ -317,6 +362,41 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 		end.code = child.ExitCode()
 	}
 	return end
+}
+
+// enter enters in the run log how COMMAND ended. For a tick it ends the lease, and
+// is tried for as long as Finish does; else only for as long as the store may take.
+func (f *runFlags) enter(ctx context.Context, o leasehold.Outcome, l *leasehold.Lease) {
+	if !l.IsLogged() {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	if f.lease.schedule == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.lease.store.timeout)
+		defer cancel()
+	}
+	if err := l.Finish(ctx, o); err != nil {
+		f.lease.store.say("warning: how COMMAND ended is not in the run log: %v", err)
+	}
+}
+
+// outcomeOf returns how COMMAND ended, or why it was stopped.
+func outcomeOf(child *supervise.Child, lost error) leasehold.Outcome {
+	if lost != nil {
+		return leasehold.Outcome{Result: runlog.Lost}
+	}
+	o := leasehold.Outcome{Result: runlog.Success}
+	code := child.ExitCode()
+	if code != 0 {
+		o.Result = runlog.Failure
+	}
+	if sig := child.EndSignal(); sig != 0 {
+		o.Signal = unix.SignalName(sig)
+	} else {
+		o.Exit = &code
+	}
+	return o
 }
 
 // finish releases the lease if it is to be released, and returns what the run

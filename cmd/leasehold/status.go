@@ -63,15 +63,19 @@ func (f *statusFlags) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	defer f.store.closeStore(s)
-	c := &leasehold.Client{Store: s, Logger: f.store.logger()}
+	return f.store.printStatus(ctx, &leasehold.Client{Store: s, Logger: f.store.logger()}, paths, f.slots)
+}
+
+// printStatus prints the leases at paths, and what goes on there, as --json says.
+func (f *storeFlags) printStatus(ctx context.Context, c *leasehold.Client, paths []string, slots int) error {
 	var statuses []leasehold.Status
 	var errs []error
 	for _, path := range paths {
-		some, err := statusOf(ctx, c, path, f.slots)
+		some, err := statusOf(ctx, c, path, slots)
 		statuses = append(statuses, some...)
 		errs = append(errs, err)
 	}
-	return errors.Join(f.store.print(statuses), errors.Join(errs...))
+	return errors.Join(f.print(ctx, c, statuses), errors.Join(errs...))
 }
 
 // statusOf returns the status of the lease at path, or of its slots if there are
@@ -87,13 +91,14 @@ func statusOf(ctx context.Context, c *leasehold.Client, path string, slots int) 
 	return []leasehold.Status{s}, nil
 }
 
-// print prints statuses to stdout, as --json says.
-func (f *storeFlags) print(statuses []leasehold.Status) error {
-	if f.json {
-		return writeJSON(f.stdout, statuses)
+// print prints statuses and their run logs to stdout, as --json says.
+func (f *storeFlags) print(ctx context.Context, c *leasehold.Client, statuses []leasehold.Status) error {
+	states, err := withLogs(ctx, c, statuses)
+	switch {
+	case f.json:
+		return errors.Join(writeJSON(f.stdout, states), err)
+	case len(states) == 0:
+		return err
 	}
-	if len(statuses) == 0 {
-		return nil
-	}
-	return writeTable(f.stdout, statuses)
+	return errors.Join(writeTable(f.stdout, states), err)
 }

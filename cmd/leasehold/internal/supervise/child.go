@@ -133,6 +133,15 @@ func (c *Child) ExitCode() int {
 	return c.status.ExitStatus()
 }
 
+// EndSignal returns the signal that ended the command, 0 if none did. The command
+// must have ended.
+func (c *Child) EndSignal() unix.Signal {
+	if c.status.Signaled() {
+		return c.status.Signal()
+	}
+	return 0
+}
+
 // Signal forwards a signal that this process got.
 func (c *Child) Signal(sig unix.Signal) {
 	c.noteSignal(sig, false)

@@ -1,0 +1,12 @@
+package runlog_test
+
+import (
+	"testing"
+
+	"leasehold.example/leasehold/internal/purity"
+)
+
+func TestPure(t *testing.T) {
+	t.Parallel()
+	purity.Check(t)
+}
