@@ -103,12 +103,21 @@ func testLogNothing(t *testing.T, f *fixture) {
 	}
 }
 
-func testLogWithGrant(_ *testing.T, f *fixture) {
+func testLogWithGrant(t *testing.T, f *fixture) {
 	g := f.another()
 	f.grantWithLog(f.path, "first", "a")
 	g.wantLog(f.path, "a\n")
-	e := g.grantWithLog(f.path, "second", "b")
-	f.wantLog(f.path, "a\nb\n")
+	e, replaced, err := g.Grant(g.context(), leasehold.Entry{Path: f.path}, proposeLog("second", add("b")))
+	if err != nil {
+		t.Fatalf("Grant with a log: got error %v, want a grant", err)
+	}
+	log := f.wantLog(f.path, "a\nb\n")
+	if e.Log == nil || string(e.Log.Data) != "a\nb\n" || !e.Log.Written.Equal(log.Written) {
+		t.Fatalf("Grant: got log %v, want the new one, written %s", e.Log, log.Written)
+	}
+	if replaced.Log == nil || string(replaced.Log.Data) != "a\n" {
+		t.Fatalf("Grant: got what it replaced with the log %v, want the old one", replaced.Log)
+	}
 	f.wantUnchanged(e)
 
 	// Without a log in the proposal it stays.

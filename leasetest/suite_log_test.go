@@ -53,6 +53,13 @@ var logFaults = []storeFault{
 			return m.Grant(ctx, known, proposal(decide, func(_ leasehold.Entry, p *leasehold.Proposal) { p.Log = append([]byte{}, p.Log...) }))
 		}}
 	}},
+	{"a grant does not tell of its log", []string{"log with a grant"}, func(m *leasetest.Store) leasehold.Store {
+		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
+			granted, replaced, err = m.Grant(ctx, known, decide)
+			granted.Log = replaced.Log
+			return granted, replaced, err
+		}}
+	}},
 	{"a grant's log is written after it", []string{"no lost change of a log"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
 			var log []byte

@@ -40,6 +40,12 @@ func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ lea
 	if err := s.prepareAll(l, path, next, p.Data, p.Log); err != nil {
 		return leasehold.Entry{}, err
 	}
+	var log *leasehold.Log
+	if p.Log != nil {
+		if log, err = readLog(path, l.folder, newLog); err != nil {
+			return leasehold.Entry{}, err
+		}
+	}
 	if err := l.rename(newToken, tokenName); err != nil {
 		return leasehold.Entry{}, err
 	}
@@ -63,11 +69,9 @@ func (s *Store) grant(l *lockedFolder, path string, p leasehold.Proposal) (_ lea
 	var undoErr error
 	switch {
 	case err == nil:
-		granted := s.committed(path, next, p.Data, stamp)
-		if p.Log != nil {
-			granted.Log = &leasehold.Log{Data: p.Log, Written: stamp.At}
-		}
-		return granted, nil
+		e := s.committed(path, next, p.Data, stamp)
+		e.Log = log
+		return e, nil
 	case replaced:
 		undoErr = s.release(l, path, p.Undo, p.UndoLog)
 	case logged:

@@ -6,6 +6,7 @@
 //
 //	lease_holder   the record, as kazoo would write it; read it with cat
 //	.token         the last fencing token given out, and when: {"token":7,"since":"…"}
+//	.run_log       the run log, once something was logged; when it was written is its mtime
 //	.lock          what writers lock; empty
 //
 // and the folders of the leases below it. Names consist of a-z, 0-9, "_", "-"
@@ -30,6 +31,17 @@
 // the error is ErrOutcomeUnknown; other errors mean that it is not. A token file
 // that is damaged, or missing beside a record, is an error that names the file;
 // counting never starts anew. The token after 2^63-1 is refused.
+//
+// The run log is on the disk before a record that goes with it appears: a grant
+// writes the token, the log and then the record, a release the log, the record
+// and then that the grant is over. So no attempt runs that is not in the log, and
+// no record is free before the log has the result. A process that is killed after
+// the log and before the record leaves the old record. An attempt that it has
+// entered counts as begun, and nobody runs it: it is as if the process had been
+// killed just after the grant. If a call fails instead, the attempt is taken out
+// again, or the error is ErrOutcomeUnknown. A log that can't be read or replaced,
+// as that of another user in a folder with the sticky bit, is a LogError; what
+// needs no log goes on.
 //
 // # What is not
 //

@@ -68,14 +68,14 @@ func (s *Store) awaitLog(ctx context.Context, path, name string) (*leasehold.Log
 			return nil, err
 		}
 		defer d.close()
-		return readLog(path, d)
+		return readLog(path, d, logName)
 	}, nil)
 }
 
-// readLog returns the run log in the folder of the lease at path. Where there is
-// none it is empty.
-func readLog(path string, d *folder) (*leasehold.Log, error) {
-	data, written, err := readFile(d, logName, maxLog)
+// readLog returns the run log in the file called name, in the folder of the lease
+// at path. Where there is none it is empty.
+func readLog(path string, d *folder, name string) (*leasehold.Log, error) {
+	data, written, err := readFile(d, name, maxLog)
 	if err != nil {
 		return nil, logError(path, err)
 	}
@@ -99,7 +99,7 @@ func (l *lockedFolder) editedLog(path string, edit leasehold.LogEdit) ([]byte, e
 	if edit == nil {
 		return nil, nil
 	}
-	log, err := readLog(path, l.folder)
+	log, err := readLog(path, l.folder, logName)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (l *lockedFolder) propose(path string, decide func(leasehold.Entry) (leaseh
 			l.unlock()
 		}
 	}()
-	old, p, err = withLog(entry(path, l.state), decide, func() (*leasehold.Log, error) { return readLog(path, l.folder) })
+	old, p, err = withLog(entry(path, l.state), decide, func() (*leasehold.Log, error) { return readLog(path, l.folder, logName) })
 	proposed = err == nil
 	return old, p, err
 }
