@@ -316,7 +316,12 @@ func TestSummarize(t *testing.T) {
 	b := good()
 	b.event(6.5, "test", history.Event{Kind: history.Fault, Fault: "cut a client off", On: "a"})
 	b.event(7.5, "test", history.Event{Kind: history.Healed, Fault: "cut a client off", On: "a"})
+	b.takeEarly(23, "b", 60, 24)
+	b.setWith(txnlog.Created, 23.5, "a", 28)
 	f := history.Summarize(b.History)
+	if f.Early != 1 || f.TakenBack != 1 {
+		t.Errorf("got %d early takeovers and %d taken back, want one of each", f.Early, f.TakenBack)
+	}
 	if got := f.Outcomes[history.Granted]; got != 5 {
 		t.Errorf("got %d grants, want 5", got)
 	}
