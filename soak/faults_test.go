@@ -2,9 +2,12 @@ package soak_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/soak/points"
 )
 
 // A fault is one kind of fault.
@@ -58,6 +61,28 @@ var faults = []fault{
 		p := r.holders[i]
 		return p.run, p.kill, func() { r.startHolder(i) }
 	}},
+	// Past its session, which must be connected when that begins: see
+	// docs/faults.md.
+	{history.StoodStill, 7 * time.Second, 10 * time.Second, func(r *soakRun) (string, func(), func()) {
+		r.lab.AwaitSettled(r.T)
+		time.Sleep(2 * time.Second)
+		i := r.alteredHolder()
+		p, c := r.holders[i], &r.clocks[i]
+		var resume func() (points.Clocks, error)
+		inflict := func() { resume = standStill(p, c.file, c.Clocks) }
+		return p.run, inflict, func() {
+			var err error
+			if c.Clocks, err = resume(); err != nil {
+				r.Error(err)
+			}
+		}
+	}},
+	{"a clock runs far ahead", time.Second, 4 * time.Second, func(r *soakRun) (string, func(), func()) {
+		return r.aheadHolder(false)
+	}},
+	{"a clock runs far ahead, and its host dies before it undoes", time.Second, 4 * time.Second, func(r *soakRun) (string, func(), func()) {
+		return r.aheadHolder(true)
+	}},
 }
 
 // onServer chooses a server. It waits until all have settled, since what happens
@@ -82,13 +107,55 @@ func (r *soakRun) onClient(i int, inflict, heal func(int)) (string, func(), func
 	return r.holders[i].run, func() { inflict(i) }, func() { heal(i) }
 }
 
+// farAhead is so much that every lease seems to be over.
+const farAhead = 10 * time.Second
+
+// aheadHolder chooses a Go holder, which is started again with a clock that is far
+// ahead. If dies is set, it stops where it would undo its first grant, and is killed
+// there. In the end it is started again with a clock that is right.
+func (r *soakRun) aheadHolder(dies bool) (string, func(), func()) {
+	i := r.rng.IntN(goHolders)
+	name := holderName(i)
+	inflict := func() {
+		env := []string{}
+		if dies {
+			dir := r.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "undo"), nil, 0o600); err != nil {
+				r.Fatal(err)
+			}
+			env = append(env, "LEASEHOLD_POINTS="+dir)
+		}
+		r.startGo(i, r.binaries[len(r.binaries)-1], points.Clocks{Ahead: farAhead}, env...)
+	}
+	return name, inflict, func() { r.startHolder(i) }
+}
+
+// alteredHolder chooses a Go holder whose clocks can be wrong.
+func (r *soakRun) alteredHolder() int {
+	n := len(r.binaries)
+	return n - 1 + n*r.rng.IntN(goHolders/n)
+}
+
+// putClocksRight sets all wall clocks to the right time. Steady clocks that stood
+// still stay behind.
+func (r *soakRun) putClocksRight() {
+	for i := range r.clocks {
+		c := &r.clocks[i]
+		if c.Ahead = 0; c.file != "" {
+			if err := c.Write(c.file); err != nil {
+				r.Error(err)
+			}
+		}
+	}
+}
+
 // injectFaults inflicts one fault, or two that overlap, heals them, and waits a
 // moment.
 func (r *soakRun) injectFaults() {
 	r.Helper()
 	first := faults[r.rng.IntN(len(faults))]
 	second := faults[r.rng.IntN(len(faults))]
-	both := r.rng.IntN(3) == 0 && first.name != second.name
+	both := r.rng.IntN(3) == 0 && first.name != second.name && first.name != history.StoodStill && second.name != history.StoodStill
 	firstTime, secondTime, quietTime := r.between(first.min, first.max), r.between(second.min, second.max), r.between(500*time.Millisecond, 4*time.Second)
 
 	end := r.begin(first)
@@ -101,6 +168,7 @@ func (r *soakRun) injectFaults() {
 	time.Sleep(firstTime)
 	end()
 	time.Sleep(quietTime)
+	r.putClocksRight()
 }
 
 func (r *soakRun) begin(f fault) (end func()) {
@@ -108,8 +176,8 @@ func (r *soakRun) begin(f fault) (end func()) {
 	r.log.addNow(history.Event{Kind: history.Fault, Fault: f.name, On: target})
 	inflict()
 	return func() {
+		r.log.addNow(history.Event{Kind: history.Healed, Fault: f.name, On: target}) // before it shows
 		heal()
-		r.log.addNow(history.Event{Kind: history.Healed, Fault: f.name, On: target})
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"leasehold.example/leasehold/internal/clock"
 	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/internal/zktest/child"
 	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/soak/points"
 )
 
 // An eventLog gathers what all processes of a run log. It is safe for
@@ -142,6 +144,21 @@ func (p *process) kill() {
 		p.proc.Kill()
 	}
 	<-p.read
+}
+
+// standStill stops a process and its clocks, which are c by then, until resume is
+// called. Its wall clock is behind from then on.
+func standStill(p *process, file string, c points.Clocks) (resume func() (points.Clocks, error)) {
+	p.proc.Pause()
+	from := clock.Shared()
+	return func() (points.Clocks, error) {
+		missing := clock.Shared() - from
+		c.Missing += missing
+		c.Ahead -= missing
+		err := c.Write(file)
+		p.proc.Resume()
+		return c, err
+	}
 }
 
 // result returns what the n-th call of that kind came to, from 1.

@@ -13,6 +13,7 @@ import (
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/soak/points"
 	"leasehold.example/leasehold/soak/txnlog"
 )
 
@@ -142,6 +143,17 @@ func (s *scenario) arm(point string) {
 }
 
 func (s *scenario) withPoints() []string { return []string{"LEASEHOLD_POINTS=" + s.points} }
+
+// withClocks gives a process clocks of its own.
+func (s *scenario) withClocks(name string, c points.Clocks) []string {
+	s.Helper()
+	if err := c.Write(s.clocksFile(name)); err != nil {
+		s.Fatal(err)
+	}
+	return []string{"LEASEHOLD_CLOCKS=" + s.clocksFile(name)}
+}
+
+func (s *scenario) clocksFile(name string) string { return filepath.Join(s.points, name+".clocks") }
 
 func (s *scenario) awaitPoint(point string) {
 	s.Helper()

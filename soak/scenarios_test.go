@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/soak/points"
 )
 
 // How long leases last: long where nobody waits for the end, and so that none
@@ -136,12 +137,54 @@ func kazooHasReadBeforeTheRenewal(s *scenario) {
 // A host whose clock runs ahead wants a lease that others still see held.
 func clockRunsAhead(s *scenario) {
 	g := s.golang("go", nil)
-	ahead := s.golang("ahead", []string{"LEASEHOLD_CLOCK_AHEAD=6s"}, "-skew", "7s")
+	ahead := s.golang("ahead", s.withClocks("ahead", points.Clocks{Ahead: 6 * time.Second}), "-skew", "7s")
 	s.tell(g, "try", short)
 	s.want(g.result(s.T, "try", 1), history.Granted)
 	s.tell(ahead, "acquire", long)
 	s.want(ahead.result(s.T, "acquire", 1), history.Granted)
 	s.awaitSamples()
+}
+
+// A host whose clock is far ahead takes the lease over, and dies before it can
+// undo that. Its clock is put right, and the same holder asks again.
+func earlyTakeoverThatNobodyUndid(s *scenario) {
+	g := s.golang("go", nil)
+	s.tell(g, "try", long)
+	s.want(g.result(s.T, "try", 1), history.Granted)
+	ahead := s.golang("ahead", append(s.withClocks("ahead", points.Clocks{Ahead: time.Hour}), s.withPoints()...))
+	s.arm("undo")
+	s.tell(ahead, "try", long)
+	s.awaitPoint("undo")
+	ahead.kill()
+	s.pass("undo")
+	again := s.golang("again", nil, "-holder", "ahead")
+	s.tell(again, "try", long)
+	again.result(s.T, "try", 1)
+	s.awaitSamples()
+	s.tell(g, "renew", 0)
+	g.result(s.T, "renew", 1)
+}
+
+// A host is paused, its clocks too, until its session has expired and another
+// has its lease.
+func clocksStoodStill(s *scenario) {
+	g := s.golang("go", s.withClocks("go", points.Clocks{}), "-session", "4s")
+	other := s.golang("other", nil)
+	s.tell(g, "try", short)
+	s.want(g.result(s.T, "try", 1), history.Granted)
+	s.awaitSamples()
+	s.log.addNow(history.Event{Kind: history.Fault, Fault: history.StoodStill, On: g.run})
+	resume := standStill(g, s.clocksFile("go"), points.Clocks{})
+	s.tell(other, "acquire", long)
+	s.want(other.result(s.T, "acquire", 1), history.Granted)
+	s.awaitSamples()
+	s.log.addNow(history.Event{Kind: history.Healed, Fault: history.StoodStill, On: g.run})
+	if _, err := resume(); err != nil {
+		s.Fatal(err)
+	}
+	s.log.await(s.T, "end of the lease by the clocks that stood still", func(e history.Event) bool {
+		return e.Run == g.run && e.Kind == history.Sample && e.Left == 0
+	})
 }
 
 // kazooAhead is less than that scenario's MaxClockSkew of 5 s.

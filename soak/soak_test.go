@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"leasehold.example/leasehold/internal/faultlab"
 	"leasehold.example/leasehold/internal/testpair"
 	"leasehold.example/leasehold/soak/history"
+	"leasehold.example/leasehold/soak/points"
 	"leasehold.example/leasehold/soak/txnlog"
 )
 
@@ -32,8 +34,9 @@ const (
 
 	// progressTime is how soon after the faults each lease must be granted
 	// again: the longest duration, the longest time for which a holder keeps a
-	// lease, and as much again until the others try that lease.
-	progressTime = 30 * time.Second
+	// lease, and as much again until the others try that lease. A record may end
+	// later by farAhead.
+	progressTime = 30*time.Second + farAhead
 )
 
 // TestSoak runs for a minute, or for SOAK_MINUTES. SOAK_SEED repeats the faults
@@ -90,7 +93,14 @@ type soakRun struct {
 	rng      *rand.Rand
 	binaries []string   // in turn for the Go holders
 	holders  []*process // by number; the kazoo ones come last
-	started  int        // processes so far
+	clocks   [goHolders]hostClocks
+	started  int // processes so far
+}
+
+// hostClocks are those of a Go holder's present process, which reads file.
+type hostClocks struct {
+	points.Clocks
+	file string
 }
 
 // run has holders compete under faults for a time, then without, and checks. It
@@ -196,30 +206,57 @@ func collect(logs *txnlog.Collector, stop <-chan struct{}) error {
 // isKazoo reports whether holder i is a kazoo one; faults spare these.
 func isKazoo(i int) bool { return i >= goHolders }
 
+// holderName is the same for all processes of holder i.
+func holderName(i int) string {
+	if isKazoo(i) {
+		return fmt.Sprintf("kazoo-%d", i)
+	}
+	return fmt.Sprintf("go-%d", i)
+}
+
 // startHolder starts holder i, under the same name as before.
 func (r *soakRun) startHolder(i int) {
 	r.Helper()
-	r.started++
-	name := fmt.Sprintf("go-%d", i)
-	if isKazoo(i) {
-		name = fmt.Sprintf("kazoo-%d", i)
+	if !isKazoo(i) {
+		r.startGo(i, r.binaries[i%len(r.binaries)], points.Clocks{})
+		return
 	}
-	run := fmt.Sprintf("%s.%d", name, r.started)
-	seed := fmt.Sprint(r.rng.Uint64())
-	var cmd *exec.Cmd
-	if isKazoo(i) {
-		cmd = r.lab.Command(i, python(r.T), "-I", kazooScript(r.T), "--run", run, "--holder", name,
+	r.start(i, func(run, seed string) *exec.Cmd {
+		return r.lab.Command(i, python(r.T), "-I", kazooScript(r.T), "--run", run, "--holder", holderName(i),
 			"--hosts", r.lab.Hosts(), "--plan", plan, "--seed", seed)
-	} else {
-		hosts := r.lab.Hosts()
-		if i == alwaysQueues {
-			hosts += "?guard=off"
-		}
-		cmd = r.lab.Command(i, r.binaries[i%len(r.binaries)], "-run", run, "-holder", name,
-			"-hosts", hosts, "-plan", plan, "-seed", seed)
-		cmd.Env = append(os.Environ(), stalls) // the unaltered code ignores it
+	})
+}
+
+// startGo starts Go holder i with clocks of its own.
+func (r *soakRun) startGo(i int, binary string, c points.Clocks, env ...string) {
+	r.Helper()
+	clocks := hostClocks{c, filepath.Join(r.TempDir(), "clocks")}
+	if err := clocks.Write(clocks.file); err != nil {
+		r.Fatal(err)
 	}
-	r.holders[i] = r.log.start(r.T, run, cmd)
+	r.clocks[i] = clocks
+	hosts := r.lab.Hosts()
+	if i == alwaysQueues {
+		hosts += "?guard=off"
+	}
+	r.start(i, func(run, seed string) *exec.Cmd {
+		cmd := r.lab.Command(i, binary, "-run", run, "-holder", holderName(i), "-hosts", hosts, "-plan", plan, "-seed", seed)
+		// The unaltered code ignores these.
+		cmd.Env = append(os.Environ(), append(env, stalls, "LEASEHOLD_CLOCKS="+clocks.file)...)
+		return cmd
+	})
+}
+
+// start starts a process of holder i. There is no other: a name belongs to one at
+// a time.
+func (r *soakRun) start(i int, command func(run, seed string) *exec.Cmd) {
+	r.Helper()
+	if old := r.holders[i]; old != nil {
+		old.kill()
+	}
+	r.started++
+	run := fmt.Sprintf("%s.%d", holderName(i), r.started)
+	r.holders[i] = r.log.start(r.T, run, command(run, fmt.Sprint(r.rng.Uint64())))
 }
 
 // checkRunning fails the test if a holder has ended by itself.

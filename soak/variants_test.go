@@ -21,11 +21,16 @@ type variant struct {
 	skew     time.Duration
 }
 
-// stops are places where a process can be made to stop, and a wall clock that
-// runs ahead. They weaken nothing: a holder with them alone is the control.
+// stops are places where a process can be made to stop, and clocks that can be
+// wrong. They weaken nothing: a holder with them alone is the control.
 var stops = []edit{
-	{".", "Client.wallNow", `return time.Now()`, `return time.Now().Add(points.Ahead)`},
-	{".", "ReadInstant", `time.Now()`, `time.Now().Add(points.Ahead)`},
+	{".", "Client.wallNow", `return time.Now()`, `return points.Now()`},
+	{".", "ReadInstant", `time.Now()`, `points.Now()`},
+	{".", "ReadInstant", `clock.SinceBoot()`, `points.Steady(clock.SinceBoot())`},
+	// Both of a host's steady clocks stand still at the same time.
+	{".", "Instant.Since", `i.wall.Sub(earlier.wall)`, `i.boot - earlier.boot`},
+	{"zookeeper/internal/zk", "Open", `config.Clock = clock.Shared`, `config.Clock = func() time.Duration { return points.Steady(clock.Shared()) }`},
+	{".", "Lease.undoPromptly", ``, `points.Stop("undo")`},
 	{"zookeeper", "exclusiveWrite.attempt", `below, err := sess.children(`, `points.Stop("children"); below, err := sess.children(`},
 	{"zookeeper", "exclusiveWrite.queue", `record, err := w.recordInQueue(`, `points.Stop("queue"); record, err := w.recordInQueue(`},
 	{"zookeeper", "exclusiveWrite.commit", ``, `points.Stop("commit")`},
@@ -121,6 +126,22 @@ func openSecond() *Store {
 		// store's clock.
 		name: "early-takeover", run: clockRunsAhead, rule: "overlap",
 		weakness: []edit{{".", "Lease.judge", `l.entry.Stamp.At.Before(formerEnd)`, `false`}},
+	},
+	{
+		// An early takeover that nobody undid counts for its holder.
+		name: "held-until-ignored", run: earlyTakeoverThatNobodyUndid, rule: "overlap",
+		weakness: []edit{{"zookeeper", "readState.entry", `g.FormerEnd.After(e.Since)`, `false`}},
+	},
+	{
+		// A holder whose grant node is gone takes the lease back from whoever has it.
+		name: "reclaim-anything", run: renewalArrivesLate, rule: "overlap",
+		weakness: []edit{{"zookeeper", "heldGrant.reclaim", `(early.IsZero() || !early.Equal(endOf(own)))`, `early.IsZero() && !early.IsZero()`}},
+	},
+	{
+		// Remaining goes by the host's clocks, though they are known to have
+		// stood still.
+		name: "missing-time-ignored", run: clocksStoodStill, rule: "overlap",
+		weakness: []edit{{".", "Lease.doubt", `missing.IsZero()`, `true`}},
 	},
 	{
 		// Remaining counts up to End, without MaxClockSkew.

@@ -89,8 +89,9 @@ type grantState struct {
 // reply, and what that reply was to: any of them may be what is there. All
 // Entries of the grant share it.
 type sentRecords struct {
-	mu   sync.Mutex
-	data [][]byte
+	mu       sync.Mutex
+	data     [][]byte
+	prefixes []string // of the grant nodes that reclaim was about to make since
 }
 
 func (s *sentRecords) add(data []byte) {
@@ -103,7 +104,19 @@ func (s *sentRecords) add(data []byte) {
 func (s *sentRecords) keepOnly(data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.data = [][]byte{data}
+	s.data, s.prefixes = [][]byte{data}, nil
+}
+
+func (s *sentRecords) addReclaim(prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.prefixes = append(s.prefixes, prefix)
+}
+
+func (s *sentRecords) reclaims() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.prefixes)
 }
 
 func (s *sentRecords) has(data []byte) bool {

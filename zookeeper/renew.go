@@ -68,13 +68,19 @@ type heldGrant struct {
 // that the times returned belong to the very commit that is there.
 func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leasehold.Instant, err error) {
 	claim, own, unknown := h.claim(h.grantNode), h.record, false
+	doubtful := len(h.sentData.reclaims()) > 0 // an earlier write may have made another grant node
 	for {
 		sess, err := h.store.session(ctx)
 		if err != nil {
 			return sent, received, unknownOutcome(unknown, err)
 		}
 		if unknown {
-			done, err := h.reread(ctx, sess, data)
+			done, err := h.reread(ctx, sess, own, data)
+			if errors.Is(err, errNodeGone) {
+				claim, err = h.reclaim(ctx, sess, own, data, unknown)
+			} else {
+				claim = h.claim(h.grantNode)
+			}
 			if done || errors.Is(err, leasehold.ErrLost) {
 				return sent, received, err
 			}
@@ -104,8 +110,8 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 				h.grantNode = name
 			}
 			return sent, received, nil
-		case errors.Is(err, zk.ErrNoNode) && !unknown:
-			if claim, err = h.reclaim(ctx, sess, own, data); err != nil {
+		case errors.Is(err, zk.ErrNoNode) && !unknown && !doubtful:
+			if claim, err = h.reclaim(ctx, sess, own, data, unknown); err != nil {
 				return sent, received, h.store.storeError(err, "read", h.full)
 			}
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
@@ -138,9 +144,10 @@ func (h *heldGrant) claim(grantNode string) []zk.Op {
 // in the other grant's node, or it is still there, and its name gives our end.
 // reclaim returns ErrLost if it was something else. The claim makes a new grant
 // node, guarded as a grant is. own is the record as the grant had it last, and
-// data what was not written: that it is there is the work of another of the same
+// data what is to be written. Unless an earlier write of unknown outcome can have
+// been the renewal to data, that it is there is the work of another of the same
 // holder, as a release is.
-func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data []byte) ([]zk.Op, error) {
+func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data []byte, unknown bool) ([]zk.Op, error) {
 	lost := fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
 	below, err := sess.children(ctx, h.full)
 	if errors.Is(err, zk.ErrNoNode) {
@@ -158,7 +165,8 @@ func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data [
 		return nil, lost
 	}
 	seen := readState{session: sess, record: n, below: &below}
-	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data) && !bytes.Equal(n.data, data))
+	wasData := unknown && !h.ends
+	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data) && (wasData || !bytes.Equal(n.data, data)))
 	if early := seen.entry("").HeldUntil; !takenBack && (early.IsZero() || !early.Equal(endOf(own))) {
 		return nil, lost
 	}
@@ -174,8 +182,12 @@ func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data [
 		ops = append(ops, &zk.Delete{Path: h.full + "/" + other, Version: zk.AnyVersion})
 	}
 	h.record = *n
+	h.sentData.addReclaim(prefix)
 	return ops, nil
 }
+
+// errNodeGone means that the grant node is gone, as after another grant.
+var errNodeGone = errors.New("the grant node is gone")
 
 // endOf returns the end in a record, and the zero time if it can't be read.
 func endOf(n node) time.Time {
@@ -187,10 +199,12 @@ func endOf(n node) time.Time {
 }
 
 // reread finds out where the grant stands after a write of unknown outcome. It
-// takes note of the record's version, and returns ErrLost if it is another
-// grant's. done means that the grant node is gone and the record is data: a
-// release has arrived.
-func (h *heldGrant) reread(ctx context.Context, sess *session, data []byte) (done bool, err error) {
+// takes note of its grant node, which may be one that reclaim was about to make, and
+// of the record's version. It returns ErrLost if
+// the record is another's, and errNodeGone if the grant node is gone, which
+// reclaim judges. done means that it is gone and the record is data: a release has
+// arrived.
+func (h *heldGrant) reread(ctx context.Context, sess *session, own node, data []byte) (done bool, err error) {
 	if err := sess.sync(ctx, h.full); err != nil {
 		return false, err
 	}
@@ -202,20 +216,20 @@ func (h *heldGrant) reread(ctx context.Context, sess *session, data []byte) (don
 	if err != nil {
 		return false, err
 	}
-	if n == nil || n.stat.Czxid != h.record.stat.Czxid {
-		return false, fmt.Errorf("%w: another grant was made", leasehold.ErrLost)
-	}
-	if !bytes.Equal(n.data, h.record.data) && !h.sentData.has(n.data) {
+	name, ok := below.withPrefix(append(h.sentData.reclaims(), h.grantNode))
+	reclaimed := ok && name != h.grantNode && n != nil && n.stat.Version > 0 // so it is not kazoo's
+	same := reclaimed || n != nil && n.stat.Czxid == h.record.stat.Czxid
+	if same && !bytes.Equal(n.data, h.record.data) && !bytes.Equal(n.data, own.data) && !h.sentData.has(n.data) {
 		return false, fmt.Errorf("%w: the record was overwritten", leasehold.ErrLost) // I6: it may be a newer program's
 	}
-	if _, ok := below.withPrefix([]string{h.grantNode}); !ok {
-		if h.ends && bytes.Equal(n.data, data) {
-			return true, nil
-		}
-		return false, fmt.Errorf("%w: it was released", leasehold.ErrLost)
+	switch {
+	case same && ok:
+		h.grantNode, h.record.stat = name, n.stat
+		return false, nil
+	case same && h.ends && bytes.Equal(n.data, data):
+		return true, nil
 	}
-	h.record.stat = n.stat
-	return false, nil
+	return false, errNodeGone
 }
 
 // confirm returns once a renewal can be relied on: no client of kazoo may be at

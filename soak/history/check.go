@@ -44,6 +44,8 @@ type History struct {
 //   - lost record: a record went to another holder or went away before its
 //     end, and was not released; or a holder was told that its lease is lost
 //     though it had not ended and nobody had touched it;
+//   - early grant: somebody was told of a grant that was made before another
+//     holder's end;
 //   - progress: a lease was not granted again after the faults.
 func Check(h History) []Violation {
 	recs, bad := readRecords(h.Changes, h.KazooSkew.Nanoseconds())
@@ -173,26 +175,30 @@ func results(events []Event, intervals []Interval, recs records) []Violation {
 		if e.Kind != Result {
 			continue
 		}
+		line := recs[e.Path]
 		of := func(s state) bool { return s.token == e.Token && e.Token != 0 && s.time <= e.Wall/1e6 }
 		seen := true
 		switch e.Outcome {
 		case Granted, Renewed:
-			seen = recs[e.Path].has(func(s state) bool {
+			seen = line.has(func(s state) bool {
 				return of(s) && s.record.Holder == e.Holder && s.record.End.Unix() == e.End
 			})
+			if line.has(func(s state) bool { return of(s) && s.isEarly() }) {
+				bad = append(bad, Violation{"early grant", e.String()})
+			}
 		case Released:
-			seen = recs[e.Path].has(func(s state) bool { return of(s) && s.record.IsReleased() })
+			seen = line.has(func(s state) bool { return of(s) && s.record.IsReleased() })
 		case Denied:
 			seen = e.By == "" || // kazoo doesn't say
 				slices.ContainsFunc(recs.below(e.Path), func(line timeline) bool {
 					return line.has(func(s state) bool {
-						return s.token != 0 && s.record.Holder == e.By && s.record.End.Unix() == e.End && s.time <= e.Wall/1e6
+						return s.token != 0 && s.record.Holder == e.By && (s.record.End.Unix() == e.End || s.isEarly() && s.heldUntil == e.End) && s.time <= e.Wall/1e6
 					})
 				})
 		case Lost:
 			i, known := acted[grantID{e.Run, e.Lease}]
 			grace := min(e.Duration/5, int64(10*time.Second)) // Hold gives up this much earlier
-			if known && e.At < i.Promised-grace && !recs[e.Path].touched(e) && !recs[e.Path].renewed(e, i) {
+			if known && e.At < i.Promised-grace && !line.touched(e) && !line.renewed(e, i) {
 				bad = append(bad, Violation{"lost record", fmt.Sprintf("with %s left, and nobody has touched the record: %s", time.Duration(i.Promised-e.At), e)})
 			}
 		}
@@ -206,10 +212,11 @@ func results(events []Event, intervals []Interval, recs records) []Violation {
 func (line timeline) has(match func(state) bool) bool { return slices.ContainsFunc(line, match) }
 
 // touched reports whether the lease that e tells the loss of was taken over,
-// granted anew, released or removed before.
+// granted anew, released or removed before. To be taken over early is no loss.
 func (line timeline) touched(e Event) bool {
 	return line.has(func(s state) bool {
-		return s.zxid > e.Token && s.time <= e.Wall/1e6 && (s.token != e.Token || s.record.IsReleased() || s.record.Holder != e.Holder)
+		early := s.isEarly() && s.former != nil && s.former.token == e.Token
+		return s.zxid > e.Token && s.time <= e.Wall/1e6 && !early && (s.token != e.Token || s.record.IsReleased() || s.record.Holder != e.Holder)
 	})
 }
 

@@ -6,136 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/soak/history"
 	"leasehold.example/leasehold/soak/txnlog"
 )
-
-// A builder is a history made by hand. All its times are in seconds since it
-// began; both its clocks are the same.
-type builder struct {
-	history.History
-	calls int64
-	zxid  int64
-}
-
-const (
-	path  = "/x"
-	start = 1_800_000_000 // seconds since 1970
-)
-
-func at(seconds float64) int64 { return int64(seconds * 1e9) }
-
-func (b *builder) event(seconds float64, holder string, e history.Event) {
-	e.At, e.Wall = at(seconds), start*1e9+at(seconds)
-	e.Run, e.Holder = holder, holder
-	b.Events = append(b.Events, e)
-}
-
-// call logs a call and its result, a tenth of a second later.
-func (b *builder) call(seconds float64, holder string, e history.Event) {
-	b.calls++
-	e.Call = b.calls
-	if e.Path == "" {
-		e.Path = path
-	}
-	begun := e
-	begun.Kind, begun.Outcome, begun.Token = history.Call, "", 0
-	b.event(seconds, holder, begun)
-	e.Kind = history.Result
-	b.event(seconds+0.1, holder, e)
-}
-
-func (b *builder) change(seconds float64, session int64, kind txnlog.Kind, node, data string) int64 {
-	b.zxid++
-	b.Changes = append(b.Changes, txnlog.Change{
-		Zxid: b.zxid, Time: start*1000 + int64(seconds*1000),
-		Session: session, Kind: kind, Path: node, Data: []byte(data),
-	})
-	return b.zxid
-}
-
-func record(holder string, end float64) string {
-	r := kazoo.Record{Holder: holder, End: time.Unix(start+int64(end), 0)}
-	if end < 0 {
-		r = r.Released()
-	}
-	data, err := r.Marshal()
-	if err != nil {
-		panic(err)
-	}
-	return string(data)
-}
-
-// commit replaces the record, in one transaction.
-func (b *builder) commit(seconds float64, holder string, end float64) int64 {
-	token := b.change(seconds, 1, txnlog.Deleted, path+"/lease_holder", "")
-	b.zxid--
-	b.change(seconds, 1, txnlog.Created, path+"/lease_holder", record(holder, end))
-	b.zxid--
-	b.change(seconds, 1, txnlog.Set, path+"/lease_holder", record(holder, end))
-	return token
-}
-
-func (b *builder) set(seconds float64, holder string, end float64) {
-	b.change(seconds, 1, txnlog.Set, path+"/lease_holder", record(holder, end))
-}
-
-// grant is all that belongs to a grant at a time, up to an end.
-func (b *builder) grant(seconds float64, holder string, end float64) (lease, token int64) {
-	token = b.commit(seconds+0.05, holder, end)
-	b.told(seconds, holder, token, end)
-	return b.calls, token
-}
-
-func (b *builder) told(seconds float64, holder string, token int64, end float64) {
-	b.call(seconds, holder, history.Event{
-		Op: "try", Outcome: history.Granted, Duration: at(5),
-		Lease: b.calls + 1, Token: token, End: start + int64(end),
-	})
-}
-
-func (b *builder) about(lease, token int64, e history.Event) history.Event {
-	e.Lease, e.Token, e.Path, e.Duration = lease, token, path, at(5)
-	return e
-}
-
-func (b *builder) sample(seconds float64, holder string, lease, token int64, left float64) {
-	b.event(seconds, holder, b.about(lease, token, history.Event{Kind: history.Sample, Left: at(left)}))
-}
-
-// good has most of what may happen: grants, a renewal, a denial, a takeover
-// after the end, a release, a process that dies, and kazoo.
-func good() *builder {
-	b := &builder{}
-	lease, token := b.grant(1, "a", 6)
-	b.sample(1.2, "a", lease, token, 4)
-	b.call(2, "b", history.Event{Op: "try", Outcome: history.Denied, By: "a", End: start + 6})
-	b.set(3, "a", 8)
-	b.call(3, "a", b.about(lease, token, history.Event{Op: "renew", Outcome: history.Renewed, End: start + 8}))
-	b.sample(3.2, "a", lease, token, 4)
-	b.sample(7.9, "a", lease, token, 0)
-	b.call(7.9, "a", b.about(lease, token, history.Event{Op: "renew", Outcome: history.Lost}))
-	lease, token = b.grant(8, "b", 13)
-	b.sample(8.3, "b", lease, token, 4)
-	b.event(9, "b", b.about(lease, token, history.Event{Kind: history.Stop}))
-	b.set(9.1, "b", -1)
-	b.call(9, "b", b.about(lease, token, history.Event{Op: "release", Outcome: history.Released}))
-	lease, token = b.grant(9.5, "c", 14)
-	b.sample(9.7, "c", lease, token, 4)
-	b.event(10, "c", history.Event{Kind: history.Ended})
-	b.change(14, 7, txnlog.Created, path+"/"+strings.Repeat("0", 32)+"__lock__0000000001", "k")
-	b.change(14.02, 7, txnlog.Deleted, path+"/lease_holder", "")
-	b.change(14.05, 7, txnlog.Created, path+"/lease_holder", record("k", 19))
-	b.call(14, "k", history.Event{Op: "try", Outcome: history.Granted, Lease: b.calls + 1, End: start + 19})
-	b.sample(14.5, "k", b.calls, 0, 4)
-	b.Progress = 10 * time.Second
-	b.event(15, "test", history.Event{Kind: history.Quiet})
-	lease, token = b.grant(19.1, "a", 24)
-	b.sample(19.3, "a", lease, token, 4)
-	b.event(26, "test", history.Event{Kind: history.Ended})
-	return b
-}
 
 func TestGoodHistory(t *testing.T) {
 	t.Parallel()
@@ -246,9 +119,59 @@ func TestBadHistories(t *testing.T) {
 			b.change(32, 7, txnlog.Created, path+"/"+strings.Repeat("1", 32)+"__lock__0000000002", "k")
 			b.change(36, 7, txnlog.Deleted, path+"/lease_holder", "")
 		}},
+		{"taken over too early, by a name that has another end", "lost record", func(b *builder) {
+			b.grant(30, "a", 36)
+			b.takeEarly(34, "b", 39, 35)
+		}},
+		{"taken over too early, on top of an early takeover", "lost record", func(b *builder) {
+			b.grant(30, "a", 35)
+			b.takeEarly(31, "b", 60, 35)
+			b.commit(32, "b", 61)
+		}},
+		{"told of an early grant", "early grant", func(b *builder) {
+			b.grant(30, "a", 35)
+			b.told(34, "b", b.takeEarly(34, "b", 39, 35), 39)
+		}},
+		{"taken back from one that was not early", "lost record", func(b *builder) {
+			b.grant(30, "a", 35)
+			b.grant(35.1, "b", 40)
+			b.setWith(txnlog.Created, 36, "a", 41)
+		}},
+		{"taken back with an earlier end", "lost record", func(b *builder) {
+			b.grant(30, "a", 35)
+			b.takeEarly(31, "b", 60, 35)
+			b.setWith(txnlog.Created, 33, "a", 34)
+		}},
+		{"taken back by a third", "lost record", func(b *builder) {
+			b.grant(30, "a", 35)
+			b.takeEarly(31, "b", 60, 35)
+			b.setWith(txnlog.Created, 33, "c", 38)
+		}},
+		{"clocks that stood still, and it is not noticed", "overlap", func(b *builder) {
+			a, token := b.grant(30, "a", 35)
+			b.sample(30.2, "a", a, token, 4)
+			b.event(30.5, "test", history.Event{Kind: history.Fault, Fault: history.StoodStill, On: "a"})
+			lease, other := b.grant(35, "b", 45)
+			b.sample(35.2, "b", lease, other, 9)
+			b.event(40, "test", history.Event{Kind: history.Healed, Fault: history.StoodStill, On: "a"})
+			b.sample(42.5, "a", a, token, 1)
+		}},
+		{"acquired after the clocks stood still", "overlap", func(b *builder) {
+			lease, other := b.grant(35, "b", 45)
+			b.sample(35.2, "b", lease, other, 9)
+			b.event(40, "test", history.Event{Kind: history.Healed, Fault: history.StoodStill, On: "a"})
+			a, token := b.grant(40.1, "a", 46)
+			b.sample(40.3, "a", a, token, 3)
+		}},
 		{"told of a loss that nobody caused", "lost record", func(b *builder) {
 			lease, token := b.grant(30, "a", 35)
 			b.sample(30.2, "a", lease, token, 4)
+			b.call(31, "a", b.about(lease, token, history.Event{Op: "renew", Outcome: history.Lost}))
+		}},
+		{"told of a loss by an early takeover", "lost record", func(b *builder) {
+			lease, token := b.grant(30, "a", 35)
+			b.sample(30.2, "a", lease, token, 4)
+			b.takeEarly(30.5, "b", 60, 35)
 			b.call(31, "a", b.about(lease, token, history.Event{Op: "renew", Outcome: history.Lost}))
 		}},
 		{"nobody gets the lease after the faults", "progress", func(b *builder) {
@@ -282,9 +205,45 @@ func TestHistoriesThatAreGood(t *testing.T) {
 		write func(b *builder)
 	}{
 		{"a takeover that was early and undone", func(b *builder) {
-			b.grant(30, "a", 35)
-			b.commit(34, "b", 39)
-			b.set(34.1, "a", 35)
+			a, token := b.grant(30, "a", 35)
+			b.takeEarly(34, "b", 39, 35)
+			b.setWith(txnlog.Deleted, 34.1, "a", 35)
+			b.setWith(txnlog.Created, 34.2, "a", 39)
+			b.call(34.2, "a", b.about(a, token, history.Event{Op: "renew", Outcome: history.Renewed, End: start + 39}))
+			b.setWith(txnlog.Deleted, 34.5, "a", -1)
+			b.call(34.5, "a", b.about(a, token, history.Event{Op: "release", Outcome: history.Released}))
+		}},
+		{"early takeovers that nobody undid", func(b *builder) {
+			a, token := b.grant(30, "a", 35)
+			b.sample(30.2, "a", a, token, 4)
+			b.takeEarly(31, "b", 60, 35)
+			b.call(31.5, "b", history.Event{Op: "try", Outcome: history.Denied, By: "b", End: start + 35})
+			b.takeEarly(32, "b", 61, 35)
+			b.set(32.1, "b", 60) // taken back on top of another
+			b.setWith(txnlog.Created, 33, "a", 38)
+			b.call(33, "a", b.about(a, token, history.Event{Op: "renew", Outcome: history.Renewed, End: start + 38}))
+			b.takeEarly(37, "b", 62, 38)
+			lease, other := b.grant(38, "b", 62)
+			b.sample(38.2, "b", lease, other, 20)
+		}},
+		{"a grant that was undone, and whose former holder goes on", func(b *builder) {
+			a, token := b.grant(30, "a", 35)
+			b.commit(35.1, "b", 41)
+			b.setWith(txnlog.Deleted, 35.2, "a", 35)
+			b.setWith(txnlog.Created, 35.3, "a", 40)
+			b.call(35.3, "a", b.about(a, token, history.Event{Op: "renew", Outcome: history.Renewed, End: start + 40}))
+		}},
+		{"clocks that stood still, until it is noticed", func(b *builder) {
+			b.call(29.9, "a", history.Event{Op: "try", Outcome: history.Unreachable})
+			a, token := b.grant(30, "a", 35)
+			b.sample(30.2, "a", a, token, 4)
+			b.event(30.5, "test", history.Event{Kind: history.Fault, Fault: history.StoodStill, On: "a"})
+			lease, other := b.grant(35, "b", 45)
+			b.sample(35.2, "b", lease, other, 9)
+			b.event(40, "test", history.Event{Kind: history.Healed, Fault: history.StoodStill, On: "a"})
+			b.sample(40.1, "a", a, token, 3)
+			b.sample(42.2, "a", a, token, 1)
+			b.sample(42.5, "a", a, token, 0)
 		}},
 		{"a renewal that kazoo, on a server that lags, has not seen", func(b *builder) {
 			b.grant(30, "a", 35)
@@ -357,7 +316,12 @@ func TestSummarize(t *testing.T) {
 	b := good()
 	b.event(6.5, "test", history.Event{Kind: history.Fault, Fault: "cut a client off", On: "a"})
 	b.event(7.5, "test", history.Event{Kind: history.Healed, Fault: "cut a client off", On: "a"})
+	b.takeEarly(23, "b", 60, 24)
+	b.setWith(txnlog.Created, 23.5, "a", 28)
 	f := history.Summarize(b.History)
+	if f.Early != 1 || f.TakenBack != 1 {
+		t.Errorf("got %d early takeovers and %d taken back, want one of each", f.Early, f.TakenBack)
+	}
 	if got := f.Outcomes[history.Granted]; got != 5 {
 		t.Errorf("got %d grants, want 5", got)
 	}

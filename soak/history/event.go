@@ -32,6 +32,10 @@ const (
 	Quiet   Kind = "quiet"   // there are no more faults from here on
 )
 
+// StoodStill is the Fault in which the clocks of a process, which does not run
+// meanwhile, stand still: as those of a virtual machine that its host pauses.
+const StoodStill = "the clocks stood still"
+
 // An Outcome is what a call came to.
 type Outcome string
 

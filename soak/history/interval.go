@@ -17,6 +17,10 @@ import (
 //   - where the process gave the lease up, at the time that it read before;
 //   - where a Sample before t+d said that the lease is over, at the Sample before;
 //   - where the process was killed.
+//
+// A process whose clocks stood still (StoodStill) can't know that at once: what it
+// reads in the noticeTime after it went on, of a lease that it had asked for
+// before, does not count.
 type Interval struct {
 	Run, Holder string
 	Lease       int64
@@ -32,6 +36,11 @@ func (i Interval) String() string {
 		i.Holder, i.Run, i.Path, i.Token, i.From, i.Until, time.Duration(i.Until-i.From))
 }
 
+// noticeTime is what docs/guarantees.md allows a machine that was paused: until
+// the next ping, a third of the session's timeout, which is 4 s here, and a second
+// to ask.
+const noticeTime = int64(4*time.Second/3 + time.Second)
+
 type grantID struct {
 	run   string
 	lease int64
@@ -42,10 +51,18 @@ func Intervals(events []Event) []Interval {
 	open := map[grantID]*Interval{}
 	var all []*Interval
 	closed := map[grantID]bool{}
+	asked := map[grantID]int64{}
+	resumed := map[string]int64{}
 	for _, e := range inOrder(events) {
 		id := grantID{e.Run, e.Lease}
 		i := open[id]
 		switch {
+		case e.Kind == Call:
+			asked[grantID{e.Run, e.Call}] = e.At
+		case e.Kind == Healed && e.Fault == StoodStill:
+			resumed[e.On] = e.At
+		case e.Kind == Sample && e.Left > 0 && asked[id] < resumed[e.Run] && e.At < resumed[e.Run]+noticeTime:
+			// The process does not know yet.
 		case e.Kind == Sample && e.Left > 0 && !closed[id]:
 			if i == nil {
 				i = &Interval{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"leasehold.example/leasehold/internal/nodename"
 	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/soak/txnlog"
 )
@@ -19,7 +20,17 @@ type state struct {
 	token  int64 // 0: there is no record
 	record kazoo.Record
 	data   string
+
+	former *state // what the grant replaced; nil for nothing
+
+	// heldUntil is set, in seconds since 1970, if the grant was made before that,
+	// the end of another holder's lease: until then it counts for nobody. The name
+	// of its grant node says so.
+	heldUntil int64
 }
+
+// isEarly reports whether the grant counted for nobody when it was made.
+func (s state) isEarly() bool { return s.heldUntil != 0 }
 
 // A timeline is the states of the record at one lease path, in order, from a
 // first one without a record.
@@ -34,8 +45,7 @@ func readRecords(changes []txnlog.Change, kazooSkew int64) (records, []Violation
 	all := records{}
 	var bad []Violation
 	lockers := map[lockID]locker{}
-	former := map[string]state{} // what a path's present grant replaced
-	gone := map[string]state{}   // what was last deleted, with nothing in its place
+	gone := map[string]state{} // what was last deleted, with nothing in its place
 	for txn := range transactions(changes) {
 		touched := map[string]state{}
 		for _, c := range txn {
@@ -56,9 +66,12 @@ func readRecords(changes []txnlog.Change, kazooSkew int64) (records, []Violation
 					bad = append(bad, Violation{"unreadable record", fmt.Sprintf("%s at %#x: %v", c.Path, c.Zxid, err)})
 					continue
 				}
-				next.token, next.record, next.data = c.Zxid, record, string(c.Data)
-				if before := all.last(lease); c.Kind == txnlog.Set && before.token != 0 && !createdBefore(txn, c) {
-					next.token = before.token
+				next.record, next.data = record, string(c.Data)
+				next.token, next.former = c.Zxid, next.formerOf(touched[lease], gone[lease])
+				next.heldUntil = next.earlyUntil(txn, lease)
+				if before := touched[lease]; c.Kind == txnlog.Set && before.token != 0 && !createdBefore(txn, c) {
+					owner := ownerOf(txn, lease, before, next)
+					next.token, next.former, next.heldUntil = owner.token, owner.former, owner.heldUntil
 				}
 			}
 			line := all[lease]
@@ -70,21 +83,13 @@ func readRecords(changes []txnlog.Change, kazooSkew int64) (records, []Violation
 		}
 		for lease, before := range touched {
 			after := all.last(lease)
-			if after.token != 0 && after.token == after.zxid { // a new grant
-				was := before
-				if was.token == 0 {
-					was = gone[lease]
-				}
-				former[lease] = was
-				delete(gone, lease)
-			}
+			delete(gone, lease)
 			if after.token == 0 {
 				gone[lease] = before
 			}
 			by := lockers[lockID{lease, txn[0].Session}]
 			free := after.time+kazooSkew/1e6 >= all[lease].end(before, by).UnixMilli()
-			what := judge(before, after, former[lease], by, free)
-			if what != "" && !undone(changes, lease, before, after) {
+			if what := judge(before, after, by, free); what != "" {
 				bad = append(bad, Violation{"lost record", fmt.Sprintf("%s at %#x by session %#x: %s: %s became %s",
 					lease, after.zxid, txn[0].Session, what, before, after)})
 			}
@@ -124,21 +129,89 @@ func (line timeline) end(before state, by locker) time.Time {
 	return end
 }
 
+// formerOf returns what a new grant has replaced: before or, where there was no
+// record, the one that a client of kazoo deleted last.
+func (s state) formerOf(before, gone state) *state {
+	switch {
+	case before.token != 0:
+		return &before
+	case gone.token != 0:
+		return &gone
+	}
+	return nil
+}
+
+// earlyUntil returns the end that the name of the grant node gives, if the grant s
+// was made before it; else 0.
+func (s state) earlyUntil(txn []txnlog.Change, lease string) int64 {
+	for _, c := range txn {
+		g, ok := grantNode(c, lease)
+		if ok && c.Kind == txnlog.Created && !g.FormerEnd.IsZero() && s.time < g.FormerEnd.UnixMilli() {
+			return g.FormerEnd.Unix()
+		}
+	}
+	return 0
+}
+
+// grantNode returns what the name of a grant node at that path says, if that is
+// what c has changed.
+func grantNode(c txnlog.Change, lease string) (nodename.Grant, bool) {
+	if path.Dir(c.Path) != lease {
+		return nodename.Grant{}, false
+	}
+	return nodename.ParseGrant(path.Base(c.Path))
+}
+
+// ownerOf returns a state of the grant that a record belongs to once txn has set it
+// to next: that of before, or a former one, whose holder has it again in the
+// later grant's node. A grant is undone by the former data, and without its
+// grant node; the holder whose lease was taken over early takes it back with a new
+// grant node.
+func ownerOf(txn []txnlog.Change, lease string, before, next state) state {
+	created, deleted := false, false
+	for _, c := range txn {
+		if _, ok := grantNode(c, lease); ok {
+			created = created || c.Kind == txnlog.Created
+			deleted = deleted || c.Kind == txnlog.Deleted
+		}
+	}
+	switch former := before.former; {
+	case created:
+		for s := before; s.isEarly() && s.former != nil; {
+			if s = *s.former; s.record.Holder == next.record.Holder {
+				return s
+			}
+		}
+	case deleted && former != nil && former.data == next.data && !next.record.IsReleased():
+		return *former
+	}
+	return before
+}
+
 // judge says what is wrong with a transaction, "" for nothing. by is whoever
 // queued for kazoo's lock in its session, if somebody did; free says that the
 // time of the grant before was over.
-func judge(before, after, former state, by locker, free bool) string {
+func judge(before, after state, by locker, free bool) string {
 	free = free || before.token == 0 || before.record.IsReleased()
 	switch {
 	case after.token == 0:
 		if !free && by.holder != before.record.Holder {
 			return "deleted before its end"
 		}
-	case after.token != before.token:
+	case after.token == after.zxid: // a new grant
+		held := before.heldUntil
 		if !free && before.record.Holder != after.record.Holder {
+			held = max(held, before.record.End.Unix())
+		}
+		if after.time < held*1000 && after.heldUntil != held && !before.record.IsReleased() {
 			return "taken over before its end"
 		}
-	case after.record.IsReleased() || after.data == former.data: // given up, or undone
+	case after.record.IsReleased(): // given up
+	case after.token != before.token: // back to its holder
+		if after.record.End.Before(after.owned(before)) {
+			return "shortened"
+		}
+	case before.former != nil && after.data == before.former.data: // undone
 	case before.record.Holder != after.record.Holder:
 		return "overwritten with another holder's"
 	case after.record.End.Before(before.record.End):
@@ -147,16 +220,15 @@ func judge(before, after, former state, by locker, free bool) string {
 	return ""
 }
 
-// undone reports whether a takeover was taken back by the next transaction on
-// the record: one that came too early by the leader's clock.
-func undone(changes []txnlog.Change, lease string, before, after state) bool {
-	node := lease + "/" + kazoo.RecordName
-	for _, c := range changes[firstAfter(changes, after.zxid):] {
-		if c.Path == node {
-			return c.Kind == txnlog.Set && string(c.Data) == before.data
+// owned returns the end that the grant s had when it was replaced by the grant
+// before, or one that had replaced it.
+func (s state) owned(before state) time.Time {
+	for f := before.former; f != nil; f = f.former {
+		if f.token == s.token {
+			return f.record.End
 		}
 	}
-	return false
+	return time.Time{}
 }
 
 func firstAfter(changes []txnlog.Change, zxid int64) int {

@@ -17,6 +17,7 @@ type Summary struct {
 	Faults             map[string]int           // by name
 	LongestGap         map[string]Gap           // by the fault's name: the longest time without a holder
 	Changes            int                      // of records, in the servers' logs
+	Early, TakenBack   int                      // takeovers before another holder's end, and those of which it has the lease again
 	Busy               map[string]time.Duration // per lease: how long somebody could act
 }
 
@@ -48,6 +49,17 @@ func Summarize(h History) Summary {
 	s.Holders, s.Processes = len(holders), len(runs)
 	if len(events) > 0 {
 		s.Length = time.Duration(events[len(events)-1].At - events[0].At)
+	}
+	recs, _ := readRecords(h.Changes, h.KazooSkew.Nanoseconds())
+	for _, line := range recs {
+		for n, state := range line {
+			if state.isEarly() && state.token == state.zxid {
+				s.Early++
+			}
+			if n > 0 && line[n-1].isEarly() && !state.isEarly() && state.token != state.zxid && state.token != line[n-1].token {
+				s.TakenBack++
+			}
+		}
 	}
 	byPath := map[string][]Interval{}
 	for _, i := range Intervals(events) {
@@ -113,6 +125,7 @@ func (s Summary) String() string {
 	fmt.Fprintf(&b, "calls:    %s\n", counts(s.Calls))
 	fmt.Fprintf(&b, "outcomes: %s\n", counts(s.Outcomes))
 	fmt.Fprintf(&b, "faults:   %s\n", counts(s.Faults))
+	fmt.Fprintf(&b, "early takeovers: %d, %d of them taken back\n", s.Early, s.TakenBack)
 	for _, path := range slices.Sorted(maps.Keys(s.Busy)) {
 		fmt.Fprintf(&b, "%s: somebody could act for %s\n", path, s.Busy[path].Round(time.Second))
 	}
