@@ -43,6 +43,12 @@
 #define GRANTS 4         /* in all; a run ends there */
 #endif
 
+#ifdef SAME_HOST         /* cron fires again on a host: all have one holder's name */
+#define name(h) 1
+#else
+#define name(h) (h)
+#endif
+
 #define LAST (TICKS * PERIOD)
 #define kazoo (HOSTS + 1)
 
@@ -96,7 +102,9 @@ byte until[HOSTS + 2];   /* a host acts no longer */
 /* -------- A host -------- */
 
 inline forgetFuture(l) {
-#ifndef FUTURE_OBEYED
+#ifdef FUTURE_OBEYED
+	skip
+#else
 	if
 	:: l.tick > 0 && (l.tick - 1) * PERIOD > l.at -> l.tick = 0; l.attempts = 0; l.id = 0; l.running = 0; l.done = 0; l.left = 0
 	:: else
@@ -115,17 +123,17 @@ inline decide(h) {
 #endif
 	unexpired = (r.end > clock);
 #ifdef OWN_IGNORED
-	if :: r.holder == h -> unexpired = 0 :: else fi;
+	if :: r.holder == name(h) -> unexpired = 0 :: else fi;
 #endif
 	if
 	:: unexpired && l.running && !r.byKazoo && entries[l.id].holder == r.holder
 	:: else ->
 		if
-		:: l.tick > t + 1
+		:: l.tick > t + 1 -> assert((l.tick - 1) * PERIOD <= now)   /* else nobody could run t */
 		:: l.tick == t + 1 && l.done
 		:: unexpired && l.left != r.end
 		:: count >= ATTEMPTS
-		:: unexpired && r.holder != h
+		:: unexpired && r.holder != name(h)
 		:: else -> granted = 1
 		fi
 	fi
@@ -179,7 +187,7 @@ ask:
 		if :: t >= TICKS -> goto ask :: else fi;
 		copyRecord(r, rec); r.version = rec.version;
 		if
-		:: r.end > clock && r.holder != h -> goto ask
+		:: r.end > clock && r.holder != name(h) -> goto ask
 		:: else
 		fi
 	}
@@ -198,7 +206,7 @@ ask:
 #endif
 		:: else
 		fi;
-		early = (rec.holder != h && rec.end > now) || (h == 1 && FAST > 0) || now >= (t + 1) * PERIOD;
+		early = (rec.holder != name(h) && rec.end > now) || (h == 1 && FAST > 0) || now >= (t + 1) * PERIOD;
 		ids++; id = ids;
 		if
 		:: !early -> assert(!success[t])           /* granted is begun, for this */
@@ -206,7 +214,7 @@ ask:
 		fi;
 		/* from here on r and l are what the grant has replaced */
 		count++;
-		rec.holder = h; rec.end = clock + DURATION; rec.made = now; rec.byKazoo = 0; rec.version++;
+		rec.holder = name(h); rec.end = clock + DURATION; rec.made = now; rec.byKazoo = 0; rec.version++;
 		mine = rec.version;
 #ifdef ENTERED_AFTERWARDS
 	}
@@ -215,7 +223,7 @@ ask:
 #endif
 		lg.tick = t + 1; lg.attempts = count; lg.id = id; lg.running = 1; lg.done = 0; lg.left = 0; lg.at = now; lg.version++;
 		wrote = lg.version;
-		entries[id].tick = t + 1; entries[id].holder = h;
+		entries[id].tick = t + 1; entries[id].holder = name(h);
 		until[h] = rec.end; wasted[t]++
 	}
 	atomic {
@@ -236,7 +244,7 @@ ask:
 work:
 	do
 	:: atomic { !acts[h] -> break }                 /* it was stopped: the lease is over */
-	:: atomic { acts[h] && now + DURATION > until[h] && rec.version == mine && rec.holder == h ->
+	:: atomic { acts[h] && now + DURATION > until[h] && rec.version == mine && rec.holder == name(h) ->
 		rec.end = now + DURATION; until[h] = now + DURATION }
 	:: atomic { acts[h] && adoptions > 0 && rec.version == mine && now < until[h] ->
 		adoptions--; rec.version++; rec.made = now; mine = rec.version;
@@ -254,7 +262,7 @@ finish:
 		if
 		:: crashes > 0 -> crash(h); goto ask
 		:: entries[id].over                         /* an earlier request had arrived */
-		:: !entries[id].over && rec.version == mine && rec.holder == h ->
+		:: !entries[id].over && rec.version == mine && rec.holder == name(h) ->
 			count = lg.attempts;
 			report();
 			if
@@ -262,7 +270,7 @@ finish:
 			:: else -> rec.end = 0
 			fi;
 			rec.version++
-		:: !entries[id].over && (rec.version != mine || rec.holder != h) ->
+		:: !entries[id].over && (rec.version != mine || rec.holder != name(h)) ->
 #ifndef RESULT_DROPPED
 			report()
 #else
@@ -280,8 +288,8 @@ undo:
 	atomic {
 		if
 		:: crashes > 0 -> crash(h); goto ask
-		:: rec.version != mine || rec.holder != h -> skip
-		:: rec.version == mine && rec.holder == h ->
+		:: rec.version != mine || rec.holder != name(h) -> skip
+		:: rec.version == mine && rec.holder == name(h) ->
 			rec.holder = r.holder; rec.end = r.end; rec.made = now; rec.byKazoo = 0; rec.version++;
 #ifndef UNDO_WITHOUT_LOG
 			if
@@ -289,8 +297,9 @@ undo:
 			:: else ->
 				if :: lg.id == id -> lg.attempts--; lg.id = 0; lg.running = 0 :: else fi
 			fi;
-			lg.at = now; lg.version++; entries[id].tick = 0; entries[id].over = 1; wasted[t]--
+			lg.at = now; lg.version++; entries[id].tick = 0; entries[id].over = 1;
 #endif
+			wasted[t]--
 		fi
 	}
 	goto ask
