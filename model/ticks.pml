@@ -76,7 +76,9 @@ typedef Log {
 typedef Entry {
 	byte tick;       /* 0: it is not there */
 	byte holder;
-	bit over         /* its end was reported */
+	byte attempt;
+	bit over;        /* its end was reported, */
+	bit ok           /* with success */
 };
 
 Record rec;
@@ -101,12 +103,31 @@ byte until[HOSTS + 2];   /* a host acts no longer */
 
 /* -------- A host -------- */
 
+/* a tick that was not due when the log was written counts for nobody; the one
+ * before it is known from the entries */
 inline forgetFuture(l) {
 #ifdef FUTURE_OBEYED
 	skip
 #else
 	if
-	:: l.tick > 0 && (l.tick - 1) * PERIOD > l.at -> l.tick = 0; l.attempts = 0; l.id = 0; l.running = 0; l.done = 0; l.left = 0
+	:: l.tick > 0 && (l.tick - 1) * PERIOD > l.at ->
+		l.tick = 0; l.attempts = 0; l.id = 0; l.running = 0; l.done = 0; l.left = 0;
+#ifndef BEFORE_FORGOTTEN
+		for (count : 1 .. GRANTS) {
+			if
+			:: entries[count].tick > l.tick && (entries[count].tick - 1) * PERIOD <= l.at ->
+				l.tick = entries[count].tick; l.attempts = 0; l.done = 0
+			:: else
+			fi;
+			if
+			:: entries[count].tick > 0 && entries[count].tick == l.tick ->
+				l.attempts = entries[count].attempt; l.id = count; l.done = l.done | entries[count].ok
+			:: else
+			fi
+		}
+#else
+		skip
+#endif
 	:: else
 	fi
 #endif
@@ -161,7 +182,7 @@ inline forgetLocals() {
 
 /* enters in the log how the attempt ended */
 inline report() {
-	entries[id].over = 1;
+	entries[id].over = 1; entries[id].ok = ok;
 	if
 	:: lg.id == id -> lg.running = 0; lg.left = 0
 	:: else
@@ -223,7 +244,7 @@ ask:
 #endif
 		lg.tick = t + 1; lg.attempts = count; lg.id = id; lg.running = 1; lg.done = 0; lg.left = 0; lg.at = now; lg.version++;
 		wrote = lg.version;
-		entries[id].tick = t + 1; entries[id].holder = name(h);
+		entries[id].tick = t + 1; entries[id].attempt = count; entries[id].holder = name(h);
 		until[h] = rec.end; wasted[t]++
 	}
 	atomic {
