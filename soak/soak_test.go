@@ -39,6 +39,10 @@ const (
 	progressTime = 30*time.Second + farAhead
 )
 
+// ticks are run by the Go holders, beside their leases. While all is well one of
+// them asks for each tick.
+var ticks = history.Ticks{Path: "/soak/ticks", Period: 8 * time.Second, Attempts: 2, Recover: 20 * time.Second}
+
 // TestSoak runs for a minute, or for SOAK_MINUTES. SOAK_SEED repeats the faults
 // of another run, as far as they depend on the test. With SOAK_VARIANT, the name
 // of a variant, the holders have that weakness, to see how soon it shows by
@@ -141,19 +145,23 @@ func run(t *testing.T, length time.Duration, rng *rand.Rand, binaries []string) 
 	if err := logs.Poll(); err != nil {
 		t.Fatal(err)
 	}
+	events := r.log.all()
+	ofTicks := func(path string) bool { return path == ticks.Path || strings.HasPrefix(path, ticks.Path+"/") }
 	h := history.History{
-		Events: r.log.all(), Changes: logs.Changes(),
-		Slots: map[string]int{"/soak/pool": 2}, Progress: progressTime,
+		Events:  slices.DeleteFunc(slices.Clone(events), func(e history.Event) bool { return ofTicks(e.Path) }),
+		Changes: slices.DeleteFunc(logs.Changes(), func(c txnlog.Change) bool { return ofTicks(c.Path) }),
+		Slots:   map[string]int{"/soak/pool": 2}, Progress: progressTime,
 	}
-	for _, e := range h.Events {
+	for _, e := range events {
 		if e.Outcome == history.Failed {
 			t.Logf("unexpected result: %s", e)
 		}
 	}
-	bad := history.Check(h)
-	t.Logf("%s\nviolations: %d", history.Summarize(h), len(bad))
+	bad := append(history.Check(h), history.CheckTicks(events, ticks)...)
+	t.Logf("%s\nticks: %s\nviolations: %d", history.Summarize(h), history.SummarizeTicks(events, ticks), len(bad))
 	lost := logs.Lost()
 	if len(bad) > 0 || len(lost) > 0 {
+		h.Events = events
 		r.saveHistory(h)
 	}
 	if len(lost) > 0 {
@@ -174,9 +182,10 @@ func run(t *testing.T, length time.Duration, rng *rand.Rand, binaries []string) 
 func mayLoseCommits() bool { return testpair.Name() == testpair.Debian }
 
 // awaitProgress returns when each lease has been granted again, or should have
-// been.
+// been, and a tick that was due and over since then.
 func (r *soakRun) awaitProgress(quiet int) {
 	granted := map[string]bool{}
+	time.Sleep(ticks.Recover + 2*ticks.Period + time.Second)
 	for late := time.Now().Add(progressTime + time.Second); time.Now().Before(late); time.Sleep(200 * time.Millisecond) {
 		for _, e := range r.log.from(&quiet) {
 			if e.Outcome == history.Granted {
@@ -240,7 +249,8 @@ func (r *soakRun) startGo(i int, binary string, c points.Clocks, env ...string) 
 		hosts += "?guard=off"
 	}
 	r.start(i, func(run, seed string) *exec.Cmd {
-		cmd := r.lab.Command(i, binary, "-run", run, "-holder", holderName(i), "-hosts", hosts, "-plan", plan, "-seed", seed)
+		cmd := r.lab.Command(i, binary, "-run", run, "-holder", holderName(i), "-hosts", hosts, "-plan", plan, "-seed", seed,
+			"-ticks", ticks.Path, "-period", ticks.Period.String(), "-attempts", fmt.Sprint(ticks.Attempts))
 		// The unaltered code ignores these.
 		cmd.Env = append(os.Environ(), append(env, stalls, "LEASEHOLD_CLOCKS="+clocks.file)...)
 		return cmd

@@ -44,6 +44,7 @@ const (
 	Denied      Outcome = "denied"
 	Renewed     Outcome = "renewed"
 	Released    Outcome = "released"
+	Finished    Outcome = "finished"
 	Lost        Outcome = "lost"
 	Kept        Outcome = "kept" // Hold's function returned, the lease was not lost
 	Unknown     Outcome = "unknown"
@@ -74,6 +75,10 @@ type Event struct {
 	End      int64  `json:"end,omitempty"`      // seconds since 1970
 	Left     int64  `json:"left,omitempty"`     // of a Sample: nanoseconds for which the process may act
 	By       string `json:"by,omitempty"`       // of a denial: who has the lease
+
+	Tick    int64 `json:"tick,omitempty"`    // seconds since 1970, of a lease for a tick
+	Attempt int   `json:"attempt,omitempty"` // its number
+	Success bool  `json:"success,omitempty"` // what Finish was called with
 
 	Fault string `json:"fault,omitempty"` // its name
 	On    string `json:"on,omitempty"`    // what was broken

@@ -29,6 +29,10 @@ func main() {
 		skew    = flag.Duration("skew", 0, "MaxClockSkew, 0 for its default")
 		plan    = flag.String("plan", "", `leases to compete for, as in "/a,/b,/c:2" with 2 slots of /c`)
 		seed    = flag.Uint64("seed", 0, "of the plan")
+
+		ticks    = flag.String("ticks", "", "path of a schedule to run the ticks of, beside the plan")
+		period   = flag.Duration("period", 0, "between its ticks")
+		attempts = flag.Int("attempts", 1, "of each tick")
 	)
 	flag.Parse()
 	p := &process{run: *run, holder: *holder, out: json.NewEncoder(os.Stdout)}
@@ -41,6 +45,9 @@ func main() {
 	}
 	p.client = &leasehold.Client{Store: store, Holder: *holder, MaxClockSkew: *skew}
 	p.log(history.Event{Kind: history.Session})
+	if *ticks != "" {
+		go p.runTicks(*ticks, *period, *attempts, *seed)
+	}
 	if *plan != "" {
 		p.compete(*plan, *seed)
 	}
