@@ -26,7 +26,7 @@ type variant struct {
 var stops = []edit{
 	{".", "Client.wallNow", `return time.Now()`, `return time.Now().Add(points.Ahead)`},
 	{".", "ReadInstant", `time.Now()`, `time.Now().Add(points.Ahead)`},
-	{"zookeeper", "exclusiveWrite.attempt", `below, err := sess.children(`, `points.Stop("children"); below, err := sess.children(`},
+	{"zookeeper", "exclusiveWrite.attempt", `below, log, err := w.list(`, `points.Stop("children"); below, log, err := w.list(`},
 	{"zookeeper", "exclusiveWrite.queue", `record, err := w.recordInQueue(`, `points.Stop("queue"); record, err := w.recordInQueue(`},
 	{"zookeeper", "exclusiveWrite.commit", ``, `points.Stop("commit")`},
 	// What stopped counts as sent: the end of its context does not keep it back.
@@ -53,7 +53,7 @@ var variants = []variant{
 	{
 		// A renewal checks the version of the record only, not the grant node.
 		name: "renew-by-version", run: renewalArrivesLate, rule: "overlap",
-		weakness: []edit{{"zookeeper", "heldGrant.write", `slices.Clip(claim), `, `slices.Clip(claim[:0]), `}},
+		weakness: []edit{{"zookeeper", "heldGrant.write", `slices.Concat(claim, `, `slices.Concat(claim[:0], `}},
 	},
 	{
 		// The commit from the queue does not delete its own lock node, so that
