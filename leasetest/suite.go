@@ -54,6 +54,17 @@ func RunStore(t *testing.T, open func(t *testing.T) leasehold.Store) {
 		{"one winner", testOneWinner},
 		{"no lost update", testNoLostUpdate},
 
+		{"log of nothing", testLogNothing},
+		{"log with a grant", testLogWithGrant},
+		{"log for decide", testLogForDecide},
+		{"log that changes before a grant", testLogChangesBeforeGrant},
+		{"log with a release", testLogWithRelease},
+		{"edit of a log", testEditLog},
+		{"when a log was written", testLogWritten},
+		{"long log", testLongLog},
+		{"no lost change of a log", testNoLostLog},
+		{"log of an abandoned grant", testLogOfAbandonedGrant},
+
 		{"watch", testWatch},
 		{"watch until ctx ends", testWatchEnds},
 

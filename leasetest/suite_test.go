@@ -30,7 +30,9 @@ type faulty struct {
 	read    func(context.Context, string) (leasehold.Entry, error)
 	grant   grantFunc
 	renew   func(context.Context, leasehold.Entry, []byte) (leasehold.Entry, error)
-	release func(context.Context, leasehold.Entry, []byte) error
+	release func(context.Context, leasehold.Entry, []byte, leasehold.LogEdit) error
+	readLog func(context.Context, leasehold.Entry) (leasehold.Entry, error)
+	editLog func(context.Context, string, leasehold.LogEdit) error
 	watch   func(context.Context, string) (leasehold.Entry, <-chan struct{}, error)
 	list    func(context.Context, string) ([]string, error)
 	close   func() error
@@ -59,9 +61,23 @@ func (f *faulty) Renew(ctx context.Context, held leasehold.Entry, data []byte) (
 
 func (f *faulty) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	if f.release != nil {
-		return f.release(ctx, held, data)
+		return f.release(ctx, held, data, edit)
 	}
 	return f.Store.Release(ctx, held, data, edit)
+}
+
+func (f *faulty) ReadLog(ctx context.Context, known leasehold.Entry) (leasehold.Entry, error) {
+	if f.readLog != nil {
+		return f.readLog(ctx, known)
+	}
+	return f.Store.ReadLog(ctx, known)
+}
+
+func (f *faulty) EditLog(ctx context.Context, path string, edit leasehold.LogEdit) error {
+	if f.editLog != nil {
+		return f.editLog(ctx, path, edit)
+	}
+	return f.Store.EditLog(ctx, path, edit)
 }
 
 func (f *faulty) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
@@ -91,13 +107,15 @@ func always(data []byte) decideFunc {
 	}
 }
 
-// faults are stores that don't keep what a Store promises, each with the
+// A storeFault is a store that doesn't keep what a Store promises, with the
 // subtests that must find out.
-var faults = []struct {
+type storeFault struct {
 	name   string
 	fails  []string
 	spoilt func(*leasetest.Store) leasehold.Store
-}{
+}
+
+var faults = []storeFault{
 	{"handles on different stores", []string{"grant is read back"}, func(*leasetest.Store) leasehold.Store { return leasetest.NewStore() }},
 	{"decide's error is wrapped", []string{"decide's error writes nothing", "one winner"}, func(m *leasetest.Store) leasehold.Store {
 		return &faulty{Store: m, grant: func(ctx context.Context, known leasehold.Entry, decide decideFunc) (granted, replaced leasehold.Entry, err error) {
@@ -176,26 +194,26 @@ var faults = []struct {
 		}}
 	}},
 	{"a release is not guarded", []string{"release after a later grant", "release by another process, too late"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte) error {
+		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 			e, err := m.Read(ctx, held.Path)
 			if err != nil {
 				return err
 			}
-			return m.Release(ctx, e, data, nil)
+			return m.Release(ctx, e, data, edit)
 		}}
 	}},
 	{"a release is no more than a renewal", []string{"renew after release", "release twice"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte) error {
+		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 			_, err := m.Renew(ctx, held, data)
 			return err
 		}}
 	}},
 	{"only the granted may release", []string{"release by another process", "release that puts the former record back"}, func(m *leasetest.Store) leasehold.Store {
-		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte) error {
+		return &faulty{Store: m, release: func(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 			if held.Private == nil {
 				return leasehold.ErrLost
 			}
-			return m.Release(ctx, held, data, nil)
+			return m.Release(ctx, held, data, edit)
 		}}
 	}},
 	{"a release removes", []string{"release"}, func(m *leasetest.Store) leasehold.Store {
@@ -212,8 +230,8 @@ var faults = []struct {
 		var mu sync.Mutex
 		return &faulty{
 			Store: m,
-			release: func(ctx context.Context, held leasehold.Entry, data []byte) error {
-				err := m.Release(ctx, held, data, nil)
+			release: func(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
+				err := m.Release(ctx, held, data, edit)
 				mu.Lock()
 				defer mu.Unlock()
 				released[held.Path] = held.Token
@@ -306,7 +324,7 @@ var faults = []struct {
 func TestFaulty(t *testing.T) {
 	t.Parallel()
 	m := leasetest.NewStore()
-	for _, fault := range faults {
+	for _, fault := range slices.Concat(faults, logFaults) {
 		if fault.name == os.Getenv(faultEnv) {
 			leasetest.SetPromptly(time.Second) // no other test runs in this process
 			leasetest.RunStore(t, func(*testing.T) leasehold.Store { return fault.spoilt(m) })
@@ -322,7 +340,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fault := range faults {
+	for _, fault := range slices.Concat(faults, logFaults) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command(self, "-test.run=^TestFaulty$", "-test.timeout=60s")

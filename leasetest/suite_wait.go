@@ -90,7 +90,8 @@ func testEndedContext(t *testing.T, f *fixture) {
 			_, err := f.Renew(ended, e, []byte("wrong"))
 			return err
 		},
-		"Release": func() error { return f.Release(ended, e, []byte("wrong"), nil) },
+		"Release": func() error { return f.Release(ended, e, []byte("wrong"), become("wrong")) },
+		"EditLog": func() error { return f.EditLog(ended, f.path, become("wrong")) },
 	}
 	for name, call := range calls {
 		start := time.Now()
@@ -105,6 +106,7 @@ func testEndedContext(t *testing.T, f *fixture) {
 	}
 	start := time.Now()
 	_, _ = f.Read(ended, f.path)
+	_, _ = f.ReadLog(ended, leasehold.Entry{Path: f.path})
 	_, _ = f.List(ended, f.path)
 	if _, changed, err := f.Watch(ended, f.path); err == nil {
 		select {
@@ -114,9 +116,10 @@ func testEndedContext(t *testing.T, f *fixture) {
 		}
 	}
 	if took := time.Since(start); took > promptly {
-		t.Errorf("Read, List and Watch with an ended ctx: got answers after %s, want them at once", took)
+		t.Errorf("Read, ReadLog, List and Watch with an ended ctx: got answers after %s, want them at once", took)
 	}
 	f.wantUnchanged(e)
+	f.wantLog(f.path, "")
 	f.wantNothing(f.path + "/nothing")
 	f.wantUnchanged(f.renew(e, "second"))
 }
