@@ -26,7 +26,7 @@ type variant struct {
 var stops = []edit{
 	{".", "Client.wallNow", `return time.Now()`, `return time.Now().Add(points.Ahead)`},
 	{".", "ReadInstant", `time.Now()`, `time.Now().Add(points.Ahead)`},
-	{"zookeeper", "exclusiveWrite.attempt", `below, log, err := w.list(`, `points.Stop("children"); below, log, err := w.list(`},
+	{"zookeeper", "exclusiveWrite.attempt", `seen, err = w.list(`, `points.Stop("children"); seen, err = w.list(`},
 	{"zookeeper", "exclusiveWrite.queue", `record, err := w.recordInQueue(`, `points.Stop("queue"); record, err := w.recordInQueue(`},
 	{"zookeeper", "exclusiveWrite.commit", ``, `points.Stop("commit")`},
 	// What stopped counts as sent: the end of its context does not keep it back.
@@ -48,7 +48,7 @@ var variants = []variant{
 	{
 		// The record that was read before the children counts.
 		name: "record-before-children", run: kazooBetweenTheReads, rule: "overlap",
-		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `below.isLatest(seen.record)`, `true`}},
+		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `seen.below.isLatest(seen.record)`, `true`}},
 	},
 	{
 		// A renewal checks the version of the record only, not the grant node.

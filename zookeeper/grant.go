@@ -59,7 +59,11 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 		case err == nil:
 			return g, nil
 		case isRefusal(err) && (len(w.unknown) == 0 || !errors.Is(err, errNoPath)):
-			w.store.background.Go(func() { w.undoLogs(ctx, w.unknown) })
+			w.store.background.Go(func() {
+				own, cancel := cleanUpContext(ctx)
+				defer cancel()
+				w.undoLogs(own, w.unknown)
+			})
 			return grant{}, err
 		case len(w.unknown) > 0 && (ctx.Err() != nil || isFinal(err)):
 			w.undoInBackground(ctx)
@@ -157,16 +161,15 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	latest := seen.below != nil
 	if !latest {
 		needsLog := errors.Is(err, leasehold.ErrNeedsLog)
-		below, log, err := w.list(ctx, sess, needsLog)
+		seen, err = w.list(ctx, seen, needsLog)
 		if errors.Is(err, zk.ErrNoNode) {
 			return w.createPath(ctx, sess)
 		}
 		if err != nil {
 			return none, err
 		}
-		seen, latest = seen.withChildren(below), below.isLatest(seen.record)
+		latest = seen.below.isLatest(seen.record)
 		if needsLog {
-			seen.log = log
 			if _, err := w.propose(ctx, &seen); w.isAnswer(err, seen.record) {
 				return none, err
 			}
@@ -202,18 +205,22 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	return w.commit(ctx, sess, w.replace(t))
 }
 
-// list reads the nodes below the lease path and, if it is needed, the run log:
-// both are asked for together.
-func (w *exclusiveWrite) list(ctx context.Context, sess *session, needsLog bool) (below children, log *node, err error) {
-	var pending *zk.Pending
-	if needsLog {
-		pending = sess.Send(zk.GetData(w.full))
+// list adds to what was seen the nodes below the lease path. If the run log is
+// needed it is asked for together with them, unless there may be no path.
+func (w *exclusiveWrite) list(ctx context.Context, seen readState, needsLog bool) (readState, error) {
+	var log *zk.Pending
+	if needsLog && seen.record != nil {
+		log = seen.session.Send(zk.GetData(w.full))
 	}
-	if below, err = sess.children(ctx, w.full); err != nil || !needsLog {
-		return below, nil, err
+	below, err := seen.session.children(ctx, w.full)
+	if err != nil {
+		return seen, err
 	}
-	log, err = newLog(pending.Wait(ctx))
-	return below, log, w.store.logError(err, "read", w.path)
+	seen = seen.withChildren(below)
+	if log != nil {
+		seen.log, err = newLog(log.Wait(ctx))
+	}
+	return seen, w.store.logError(err, "read", w.path)
 }
 
 // isAnswer reports whether err, of propose, ends the attempt. Where the log is

@@ -47,8 +47,10 @@ func (w *exclusiveWrite) recover(ctx context.Context, sess *session, grantNode s
 	if n == nil || n.stat.Czxid != r.Stat.Czxid {
 		// It was committed and another has taken the lease over since: decide
 		// by what is there now.
+		if w.undoLogs(ctx, []transaction{t}); ctx.Err() != nil {
+			return none, ctx.Err()
+		}
 		w.unknown = slices.Delete(w.unknown, i, i+1)
-		w.undoLogs(ctx, []transaction{t})
 		return none, errOvertaken
 	}
 	return w.granted(t, grantNode, *n, leasehold.ReadInstant()), nil
@@ -112,11 +114,9 @@ func (w *exclusiveWrite) takeBack(ctx context.Context, sess *session) error {
 // nothing: they may have been committed, and others have granted the lease since.
 // Where that fails, what is in the log counts.
 func (w *exclusiveWrite) undoLogs(ctx context.Context, ts []transaction) {
-	own, cancel := cleanUpContext(ctx)
-	defer cancel()
 	for _, t := range ts {
 		if t.UndoLog != nil {
-			_ = w.store.EditLog(own, w.path, t.UndoLog)
+			_ = w.store.EditLog(ctx, w.path, t.UndoLog)
 		}
 	}
 }
