@@ -31,7 +31,7 @@ var stops = []edit{
 	{".", "Instant.Since", `i.wall.Sub(earlier.wall)`, `i.boot - earlier.boot`},
 	{"zookeeper/internal/zk", "Open", `config.Clock = clock.Shared`, `config.Clock = func() time.Duration { return points.Steady(clock.Shared()) }`},
 	{".", "Lease.undoPromptly", ``, `points.Stop("undo")`},
-	{"zookeeper", "exclusiveWrite.attempt", `below, err := sess.children(`, `points.Stop("children"); below, err := sess.children(`},
+	{"zookeeper", "exclusiveWrite.attempt", `seen, err = w.list(`, `points.Stop("children"); seen, err = w.list(`},
 	{"zookeeper", "exclusiveWrite.queue", `record, err := w.recordInQueue(`, `points.Stop("queue"); record, err := w.recordInQueue(`},
 	{"zookeeper", "exclusiveWrite.commit", ``, `points.Stop("commit")`},
 	// What stopped counts as sent: the end of its context does not keep it back.
@@ -53,12 +53,12 @@ var variants = []variant{
 	{
 		// The record that was read before the children counts.
 		name: "record-before-children", run: kazooBetweenTheReads, rule: "overlap",
-		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `below.isLatest(seen.record)`, `true`}},
+		weakness: []edit{{"zookeeper", "exclusiveWrite.attempt", `seen.below.isLatest(seen.record)`, `true`}},
 	},
 	{
 		// A renewal checks the version of the record only, not the grant node.
 		name: "renew-by-version", run: renewalArrivesLate, rule: "overlap",
-		weakness: []edit{{"zookeeper", "heldGrant.write", `slices.Clip(claim), `, `slices.Clip(claim[:0]), `}},
+		weakness: []edit{{"zookeeper", "heldGrant.write", `slices.Concat(claim, `, `slices.Concat(claim[:0], `}},
 	},
 	{
 		// The commit from the queue does not delete its own lock node, so that

@@ -2,6 +2,8 @@ package zookeeper_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,18 +25,7 @@ func TestCosts(t *testing.T) {
 
 	cost := func(what string, requests, transactions int64, f func() error) {
 		t.Helper()
-		before := server.Counters(t)
-		err := f()
-		after := server.Counters(t)
-		if err != nil {
-			t.Errorf("%s: got error %v", what, err)
-		}
-		if got := after.Packets - before.Packets; got != requests {
-			t.Errorf("%s: got %d requests, want %d", what, got, requests)
-		}
-		if got := after.Zxid - before.Zxid; got != transactions {
-			t.Errorf("%s: got %d transactions, want %d", what, got, transactions)
-		}
+		wantCost(t, server, what, requests, transactions, f)
 	}
 	var lease *leasehold.Lease
 	try := func(c *leasehold.Client, path string) func() error {
@@ -98,6 +89,23 @@ func TestCosts(t *testing.T) {
 	})
 }
 
+// wantCost fails t unless f makes so many requests and commits so many transactions.
+func wantCost(t *testing.T, server *zktest.Server, what string, requests, transactions int64, f func() error) {
+	t.Helper()
+	before := server.Counters(t)
+	err := f()
+	after := server.Counters(t)
+	if err != nil {
+		t.Errorf("%s: got error %v", what, err)
+	}
+	if got := after.Packets - before.Packets; got != requests {
+		t.Errorf("%s: got %d requests, want %d", what, got, requests)
+	}
+	if got := after.Zxid - before.Zxid; got != transactions {
+		t.Errorf("%s: got %d transactions, want %d", what, got, transactions)
+	}
+}
+
 // Somebody queued: kazoo's lock is held, then given up.
 func TestCostOfQueueing(t *testing.T) {
 	t.Parallel()
@@ -153,7 +161,8 @@ func TestCostOfHandover(t *testing.T) {
 
 	// Without an answer to the first, the second is sent all the same.
 	before = server.Counters(t)
-	proxy.Mute(true)
+	proxy.DropReplies(true)
+	began := time.Now()
 	type seen struct {
 		entry leasehold.Entry
 		err   error
@@ -164,9 +173,148 @@ func TestCostOfHandover(t *testing.T) {
 		watched <- seen{e, err}
 	}()
 	awaitPackets(t, server, before.Packets+2)
-	proxy.Mute(false)
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("got the second packet after %s, want it before any ping", took)
+	}
+	proxy.DropReplies(false)
 	if w := <-watched; w.err != nil || w.entry.Data == nil {
 		t.Fatalf("Watch: got %+v, want the record", w)
+	}
+}
+
+// The costs of docs/protocol.md that have to do with the run log.
+func TestCostsOfTheLog(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	python := kazootest.Start(t, server.Addr())
+	s := open(t, server.Addr())
+	create(t, conn, "/jobs", "")
+	acquire(t, s, "host-a", "/jobs/any") // so that the parent is known
+	cost := func(what string, requests, transactions int64, f func() error) {
+		t.Helper()
+		wantCost(t, server, what, requests, transactions, f)
+	}
+	var held leasehold.Entry
+	grant := func(path, line string) func() error {
+		return func() (err error) {
+			held, _, err = s.Grant(t.Context(), leasehold.Entry{Path: path}, enter(t, "host-a", line))
+			return err
+		}
+	}
+	released := []byte(recordOf(t, "host-a", time.Unix(0, 0)))
+	release := func(line string) func() error {
+		return func() error { return s.Release(t.Context(), held, released, add(line)) }
+	}
+
+	cost("grant on a new path", 3, 1, grant("/jobs/one", "1"))
+	cost("release", 1, 1, release("2"))
+	cost("grant", 4, 1, grant("/jobs/one", "3"))
+	cost("renew", 1, 1, func() (err error) {
+		held, err = s.Renew(t.Context(), held, held.Data)
+		return err
+	})
+	cost("release after a renewal", 1, 1, release("4"))
+	cost("grant where the log is empty", 4, 1, grant("/jobs/any", "1"))
+	cost("edit", 2, 1, func() error { return s.EditLog(t.Context(), "/jobs/any", add("2")) })
+	cost("edit that changes nothing", 1, 0, func() error { return s.EditLog(t.Context(), "/jobs/any", add("2")) })
+	cost("edit on a new path", 2, 1, func() error { return s.EditLog(t.Context(), "/jobs/new", add("1")) })
+	cost("edit on a new path below two that don't exist", 2+2, 1, func() error { return s.EditLog(t.Context(), "/a/b/c", add("1")) })
+	cost("release after an edit", 1+2, 1+1, release("3")) // one fails
+	wantLog(t, conn, "/jobs/one", "1", "2", "3", "4")
+	wantLog(t, conn, "/jobs/any", "1", "2", "3")
+	wantLog(t, conn, "/a/b/c", "1")
+
+	if err := grant("/jobs/one", "5")(); err != nil {
+		t.Fatal(err)
+	}
+	cost("release by another process", 1+3, 1, func() error {
+		e, err := s.Read(t.Context(), "/jobs/one")
+		if err == nil {
+			err = s.Release(t.Context(), e, released, add("6"))
+		}
+		return err
+	})
+	readAndGrant := func(path, line string) func() error {
+		return func() error {
+			e, err := s.Read(t.Context(), path)
+			if err == nil {
+				e, err = s.ReadLog(t.Context(), e)
+			}
+			if err == nil {
+				_, _, err = s.Grant(t.Context(), e, enter(t, "host-a", line))
+			}
+			return err
+		}
+	}
+	cost("grant that begins with what was read", 4, 1, readAndGrant("/jobs/one", "7"))
+	cost("grant on a new path that begins with what was read", 4, 1, readAndGrant("/jobs/two", "1"))
+	cost("denied by the log", 3, 0, func() error {
+		denied := errors.New("denied")
+		_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/one"}, func(old leasehold.Entry) (leasehold.Proposal, error) {
+			if old.Log == nil {
+				return leasehold.Proposal{}, leasehold.ErrNeedsLog
+			}
+			return leasehold.Proposal{}, denied
+		})
+		if err == denied {
+			return nil
+		}
+		return fmt.Errorf("not denied: %w", err)
+	})
+	wantLog(t, conn, "/jobs/one", "1", "2", "3", "4", "5", "6", "7")
+
+	if ok, err := python.Lease("/jobs/python", "host-p", time.Second, time.Now().Add(-time.Hour)); err != nil || !ok {
+		t.Fatalf("kazoo's grant: got %v, %v", ok, err)
+	}
+	edit(t, s, "/jobs/python", "1")
+	cost("grant after kazoo", 5, 1, grant("/jobs/python", "2"))
+
+	watched := func(path, line string) func() error {
+		return func() error {
+			e, _, err := s.Watch(t.Context(), path)
+			if err == nil {
+				_, _, err = s.Grant(t.Context(), e, enter(t, "host-a", line))
+			}
+			return err
+		}
+	}
+	cost("grant to who has waited", 4, 1, watched("/jobs/one", "8"))
+	acquire(t, s, "host-a", "/jobs/empty")
+	cost("grant to who has waited, with an empty log", 3, 1, watched("/jobs/empty", "1"))
+
+	create(t, conn, "/jobs/one"+lockNode+"0000000099", "") // behind us, whoever it is
+	cost("grant through the queue", 7, 2, grant("/jobs/one", "9"))
+	wantLog(t, conn, "/jobs/one", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+}
+
+// The log and the children are asked for together: both requests arrive though
+// neither is answered.
+func TestRoundTripsOfTheLog(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxy := zktest.NewProxy(t, server.Addr())
+	acquire(t, open(t, server.Addr()), "host-a", "/x")
+	s := open(t, proxy.Addr())
+	before := server.Counters(t).Packets
+	granted := make(chan error, 1)
+	var once sync.Once
+	go func() {
+		propose := enter(t, "host-a", "1")
+		_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/x"}, func(old leasehold.Entry) (leasehold.Proposal, error) {
+			once.Do(func() { proxy.DropReplies(true) })
+			return propose(old)
+		})
+		granted <- err
+	}()
+	began := time.Now()
+	awaitPackets(t, server, before+1+2)
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("got the third packet after %s, want it before any ping", took)
+	}
+	proxy.DropReplies(false)
+	if err := <-granted; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/zookeeper/internal/zk"
@@ -71,24 +72,28 @@ func withOperation(err error, operation, path string) error {
 	return err
 }
 
-// withFailedOp is withOperation for a transaction.
-func withFailedOp(err error, ops []zk.Op, results []zk.Result) error {
-	for i, r := range results {
-		if i >= len(ops) || !errors.Is(r.Err, zk.ErrNoAuth) {
-			continue
-		}
-		switch op := ops[i].(type) {
-		case *zk.Create: // this is up to the parent, and so is the next
-			return withOperation(err, "create nodes below", parentOf(op.Path))
-		case *zk.Delete:
-			return withOperation(err, "delete nodes below", parentOf(op.Path))
-		case *zk.SetData:
-			return withOperation(err, "write", op.Path)
-		case *zk.Check:
-			return withOperation(err, "read", op.Path)
-		}
+// withFailedOp is withOperation for the operation that made a transaction fail.
+func withFailedOp(err error, failed zk.Op) error {
+	switch op := failed.(type) {
+	case *zk.Create: // this is up to the parent, and so is the next
+		return withOperation(err, "create nodes below", parentOf(op.Path))
+	case *zk.Delete:
+		return withOperation(err, "delete nodes below", parentOf(op.Path))
+	case *zk.SetData:
+		return withOperation(err, "write", op.Path)
+	case *zk.Check:
+		return withOperation(err, "read", op.Path)
 	}
 	return err
+}
+
+// failedOp returns the operation that made a transaction fail, nil where no one did.
+func failedOp(ops []zk.Op, results []zk.Result) zk.Op {
+	i := slices.IndexFunc(results, func(r zk.Result) bool { return r.Err != nil })
+	if i < 0 {
+		return nil
+	}
+	return ops[i]
 }
 
 func parentOf(path string) string {
@@ -101,12 +106,15 @@ func parentOf(path string) string {
 // storeError turns the server's errors into ours; operation and path say
 // what was refused, unless err knows it better.
 func (s *Store) storeError(err error, operation, path string) error {
-	var d *deniedError
+	var (
+		d      *deniedError
+		ofALog *leasehold.LogError
+	)
 	if errors.As(err, &d) {
 		operation, path = d.operation, d.path
 	}
 	switch {
-	case err == nil || errors.Is(err, leasehold.ErrPermission):
+	case err == nil || errors.Is(err, leasehold.ErrPermission) || errors.As(err, &ofALog):
 		return err
 	case errors.Is(err, zk.ErrNoAuth):
 		return fmt.Errorf("%w: ZooKeeper refuses to %s %q for %v", leasehold.ErrPermission, operation, path, s.credentials)

@@ -18,8 +18,37 @@ import (
 // quick is a session that notices soon that its server is silent.
 var quick = &zookeeper.Options{SessionTimeout: 3 * time.Second}
 
-// The reply to a write is lost: before the server has seen it, after it has
+// losses lose the reply to a write: before the server has seen it, after it has
 // carried it out, and with the write arriving long after.
+var losses = map[string]func(t *testing.T, p *zktest.Proxy){
+	"before": func(t *testing.T, p *zktest.Proxy) {
+		p.HoldRequests(true)
+		go func() {
+			<-p.Held()
+			p.Cut()
+			p.HoldRequests(false)
+			p.Restore()
+		}()
+	},
+	"after": func(t *testing.T, p *zktest.Proxy) {
+		p.DropReplies(true)
+		go func() {
+			<-p.Dropped()
+			time.Sleep(20 * time.Millisecond) // more replies than one may be on their way
+			p.DropReplies(false)
+		}()
+	},
+	"late": func(t *testing.T, p *zktest.Proxy) {
+		p.HoldRequests(true)
+		go func() {
+			<-p.Held()
+			p.Strand()
+			p.HoldRequests(false)
+			time.AfterFunc(300*time.Millisecond, p.Deliver)
+		}()
+	},
+}
+
 func TestLostReplies(t *testing.T) {
 	t.Parallel()
 	type setting struct {
@@ -48,34 +77,6 @@ func TestLostReplies(t *testing.T) {
 		{"release by another process", hold, func(t *testing.T, on *setting) error {
 			return client(on.store, "host-a").Release(t.Context(), on.path)
 		}, leasehold.Free},
-	}
-	losses := map[string]func(t *testing.T, p *zktest.Proxy){
-		"before": func(t *testing.T, p *zktest.Proxy) {
-			p.HoldRequests(true)
-			go func() {
-				<-p.Held()
-				p.Cut()
-				p.HoldRequests(false)
-				p.Restore()
-			}()
-		},
-		"after": func(t *testing.T, p *zktest.Proxy) {
-			p.DropReplies(true)
-			go func() {
-				<-p.Dropped()
-				time.Sleep(20 * time.Millisecond) // more replies than one may be on their way
-				p.DropReplies(false)
-			}()
-		},
-		"late": func(t *testing.T, p *zktest.Proxy) {
-			p.HoldRequests(true)
-			go func() {
-				<-p.Held()
-				p.Strand()
-				p.HoldRequests(false)
-				time.AfterFunc(300*time.Millisecond, p.Deliver)
-			}()
-		},
 	}
 	for _, w := range writes {
 		for when, lose := range losses {

@@ -14,8 +14,9 @@ import (
 )
 
 // Grant is three requests and one transaction if nobody queues for kazoo's lock
-// on path, four where kazoo wrote the record; see docs/protocol.md. A refusal
-// by the record as it is at first is one request.
+// on path, four where kazoo wrote the record; see docs/protocol.md. The run log
+// is one more, together with another. A refusal by the record as it is at first
+// is one request.
 func (s *Store) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
 	w := exclusiveWrite{store: s, path: known.Path, full: s.nodePath(known.Path), decide: decide}
 	w.known, _ = known.Private.(readState)
@@ -60,8 +61,13 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 		case err == nil:
 			return g, nil
 		case isRefusal(err) && (len(w.unknown) == 0 || !errors.Is(err, errNoPath)):
+			w.store.background.Go(func() {
+				own, cancel := cleanUpContext(ctx)
+				defer cancel()
+				w.undoLogs(own, w.unknown)
+			})
 			return grant{}, err
-		case len(w.unknown) > 0 && (ctx.Err() != nil || w.isFinal(err)):
+		case len(w.unknown) > 0 && (ctx.Err() != nil || isFinal(err)):
 			w.undoInBackground(ctx)
 			return grant{}, unknownOutcome(true, withCause(ctx, w.store.storeError(err, "write", w.full)))
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -69,7 +75,7 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 		case ctx.Err() != nil:
 			return grant{}, fmt.Errorf("%w: %w", leasehold.ErrUnreachable, withCause(ctx, err))
 		case errors.Is(err, errOvertaken):
-		case w.isFinal(err):
+		case isFinal(err):
 			return grant{}, w.store.storeError(err, "write", w.full)
 		default: // the connection was lost
 			pause(ctx)
@@ -79,7 +85,7 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 
 // isFinal reports whether another attempt can't change err. What decide says
 // is final, and so is what the server refuses.
-func (w *exclusiveWrite) isFinal(err error) bool {
+func isFinal(err error) bool {
 	return isRefusal(err) || zk.IsRejected(err) || errors.Is(err, errClosed) ||
 		errors.Is(err, leasehold.ErrPermission) || errors.Is(err, leasehold.ErrQueued) || errors.Is(err, leasehold.ErrUnusablePath)
 }
@@ -89,7 +95,7 @@ func (w *exclusiveWrite) isFinal(err error) bool {
 // have failed.
 var errNoPath = errors.New("there is no such path")
 
-// A refusal is an error of decide.
+// A refusal is an error of decide, or of a LogEdit.
 type refusal struct{ error }
 
 func (r *refusal) Unwrap() error { return r.error }
@@ -99,7 +105,7 @@ func isRefusal(err error) bool {
 	return errors.As(err, &r)
 }
 
-// withoutRefusal gives decide's error back as it was, if it is the answer.
+// withoutRefusal gives the caller's own error back as it was, if it is the answer.
 func withoutRefusal(err error) error {
 	var r *refusal
 	if errors.As(err, &r) && !errors.Is(err, leasehold.ErrOutcomeUnknown) {
@@ -108,9 +114,19 @@ func withoutRefusal(err error) error {
 	return err
 }
 
-// propose calls decide on what was seen.
-func (w *exclusiveWrite) propose(seen readState) (leasehold.Proposal, error) {
+// propose calls decide on what was seen. If decide needs the run log, that is read
+// first, unless the children are not known: list reads both together.
+func (w *exclusiveWrite) propose(ctx context.Context, seen *readState) (leasehold.Proposal, error) {
 	p, err := w.decide(seen.entry(w.path))
+	if err == nil && p.Log != nil && seen.log == nil {
+		err = leasehold.ErrNeedsLog // what is there would be overwritten unseen
+	}
+	if errors.Is(err, leasehold.ErrNeedsLog) && seen.log == nil && seen.below != nil {
+		if seen.log, err = seen.session.log(ctx, w.full); err != nil {
+			return p, w.store.logError(err, "read", w.path)
+		}
+		return w.propose(ctx, seen)
+	}
 	if err != nil {
 		return p, &refusal{err}
 	}
@@ -137,24 +153,31 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	seen := w.known
 	w.known = readState{}
 	if seen.session != sess { // a server may show this session what is older
-		seen = readState{session: sess}
+		seen = readState{session: sess, log: seen.log}
 		if seen.record, err = sess.record(ctx, w.full); err != nil {
 			return none, err
 		}
 	}
-	if _, err := w.propose(seen); err != nil && w.isSettledBy(seen.record) {
+	_, err = w.propose(ctx, &seen)
+	if w.isAnswer(err, seen.record) {
 		return none, err
 	}
 	latest := seen.below != nil
 	if !latest {
-		below, err := sess.children(ctx, w.full)
+		needsLog := errors.Is(err, leasehold.ErrNeedsLog)
+		seen, err = w.list(ctx, seen, needsLog)
 		if errors.Is(err, zk.ErrNoNode) {
 			return w.createPath(ctx, sess)
 		}
 		if err != nil {
 			return none, err
 		}
-		seen.below, latest = &below, below.isLatest(seen.record)
+		latest = seen.below.isLatest(seen.record)
+		if needsLog {
+			if _, err := w.propose(ctx, &seen); w.isAnswer(err, seen.record) {
+				return none, err
+			}
+		}
 	}
 	if name, ok := seen.below.withPrefix(w.prefixes()); ok {
 		return w.recover(ctx, sess, name)
@@ -163,7 +186,7 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 	if !ok || len(seen.below.locks) > 0 || w.failures >= guardAttempts || w.store.url.GuardOff || len(w.unknown) > 0 {
 		// To queue also counts as a child, which makes every guarded
 		// transaction fail that is still on its way.
-		return w.queue(ctx, sess)
+		return w.queue(ctx, sess, seen.log)
 	}
 	// The record counts only as of now or later: one that was read before the
 	// children may have been replaced, under the same version, by a client of
@@ -173,17 +196,41 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 			return none, err
 		}
 	}
-	proposal, err := w.propose(seen)
+	proposal, err := w.propose(ctx, &seen)
 	if err != nil {
 		return none, err
 	}
-	t := newTransaction(seen, proposal)
+	t := w.newTransaction(seen, proposal)
 	guard := w.below(sequenceName(t.prefix, count))
 	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()), &zk.Check{Path: guard, Version: 0})
 	if w.ends {
 		t.ops = append(t.ops, &zk.Delete{Path: guard, Version: zk.AnyVersion})
 	}
 	return w.commit(ctx, sess, w.replace(t))
+}
+
+// list adds to what was seen the nodes below the lease path. If the run log is
+// needed it is asked for together with them, unless there may be no path.
+func (w *exclusiveWrite) list(ctx context.Context, seen readState, needsLog bool) (readState, error) {
+	var log *zk.Pending
+	if needsLog && seen.record != nil {
+		log = seen.session.Send(zk.GetData(w.full))
+	}
+	below, err := seen.session.children(ctx, w.full)
+	if err != nil {
+		return seen, err
+	}
+	seen = seen.withChildren(below)
+	if log != nil {
+		seen.log, err = newLog(log.Wait(ctx))
+	}
+	return seen, w.store.logError(err, "read", w.path)
+}
+
+// isAnswer reports whether err, of propose, ends the attempt. Where the log is
+// needed it does not, nor while a refusal by the record n can't be told.
+func (w *exclusiveWrite) isAnswer(err error, n *node) bool {
+	return err != nil && !errors.Is(err, leasehold.ErrNeedsLog) && (!isRefusal(err) || w.isSettledBy(n))
 }
 
 // isSettledBy reports whether a refusal by the record n can be told: not while

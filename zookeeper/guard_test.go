@@ -40,6 +40,11 @@ func TestGuard(t *testing.T) {
 		commits int    // how often a write was tried: the first one fails
 	}{
 		{"nothing", func(*testing.T, *zk.Conn, string) {}, "host-a", 1},
+		{"the run log is set", func(t *testing.T, conn *zk.Conn, path string) {
+			if _, err := conn.Set(path, []byte("a log"), -1); err != nil {
+				t.Error(err)
+			}
+		}, "host-a", 1},
 		{"a lock node arrives and leaves later", func(t *testing.T, conn *zk.Conn, path string) {
 			lock := addLock(t, conn, path)
 			time.AfterFunc(300*time.Millisecond, func() { conn.Delete(lock, -1) })

@@ -71,6 +71,7 @@ type readState struct {
 	session *session
 	record  *node     // nil for none
 	below   *children // of the lease path, read before the record; nil if not read
+	log     *node     // nil if not read
 }
 
 // A grantState is the Private of an Entry of a grant: what a later write
@@ -78,6 +79,7 @@ type readState struct {
 type grantState struct {
 	grantNode string // its name
 	record    node
+	log       *node // the run log as it was by then; nil if not known
 	sentData  *sentRecords
 
 	// onEarly is set if the grant has replaced one that counted for nobody, and
@@ -224,6 +226,20 @@ func (c children) first() string {
 	})
 }
 
+// withChildren returns r with the children that were read after it. Their Stat
+// tells whether the run log is another by now, and whether it is empty.
+func (r readState) withChildren(below children) readState {
+	r.below = &below
+	switch {
+	case r.log != nil && r.log.stat.Version == below.stat.Version:
+	case below.stat.DataLength == 0:
+		r.log = &node{data: []byte{}, stat: *below.stat}
+	default:
+		r.log = nil
+	}
+	return r
+}
+
 func recordPath(path string) string { return path + "/" + kazoo.RecordName }
 
 func sequenceName(prefix string, count int64) string { return fmt.Sprintf("%s%010d", prefix, count) }
@@ -234,13 +250,14 @@ func entry(path string, n *node) leasehold.Entry {
 	if n != nil {
 		e.Data, e.Token = n.data, n.stat.Czxid
 		e.Since, e.Written = time.UnixMilli(n.stat.Ctime), time.UnixMilli(n.stat.Mtime)
+		e.ByKazoo = n.stat.Version == 0
 	}
 	return e
 }
 
 func (r readState) entry(path string) leasehold.Entry {
 	e := entry(path, r.record)
-	e.Private = r
+	e.Log, e.Private = r.log.asLog(), r
 	if g, ok := r.grant(); ok {
 		e.Machine = g.Machine
 		if g.FormerEnd.After(e.Since) {

@@ -15,7 +15,8 @@ import (
 // queue does what kazoo's clients do: it takes their lock on the lease path,
 // and commits together with the removal of its own lock node, so that the
 // commit fails if the lock is lost.
-func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error) {
+// log is the run log as it was read before, nil if it was not.
+func (w *exclusiveWrite) queue(ctx context.Context, sess *session, log *node) (grant, error) {
 	var none grant
 	lock, err := w.createLockNode(ctx, sess)
 	if err != nil {
@@ -49,14 +50,15 @@ func (w *exclusiveWrite) queue(ctx context.Context, sess *session) (grant, error
 		if err != nil {
 			return none, w.withdraw(ctx, sess, lock, err)
 		}
-		seen := readState{session: sess, record: record.node, below: &below}
-		proposal, err := w.propose(seen)
-		if err != nil && (ahead == "" || w.isSettledBy(record.node)) {
+		seen := readState{session: sess, record: record.node, log: log}.withChildren(below)
+		proposal, err := w.propose(ctx, &seen)
+		log = seen.log
+		if w.isAnswer(err, record.node) || err != nil && ahead == "" {
 			// Else an earlier commit of ours, whose lock node is ahead, may arrive.
 			return none, w.withdraw(ctx, sess, lock, err)
 		}
 		if ahead == "" {
-			return w.commitQueued(ctx, sess, lock, newTransaction(seen, proposal))
+			return w.commitQueued(ctx, sess, lock, w.newTransaction(seen, proposal))
 		}
 		if err := w.waitBehind(ctx, queued, sess, ahead, record.event); err != nil {
 			if errors.Is(err, leasehold.ErrQueued) {

@@ -80,8 +80,7 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 		w, err := sess.watchRecord(ctx, full)
 		seen = readState{session: sess, record: w.node}
 		if r, listErr := listing.Wait(ctx); listErr == nil {
-			below := newChildren(r.Children, r.Stat)
-			seen.below = &below
+			seen = seen.withChildren(newChildren(r.Children, r.Stat))
 		}
 		return w, err
 	})

@@ -47,10 +47,13 @@ func (w *exclusiveWrite) recover(ctx context.Context, sess *session, grantNode s
 	if n == nil || n.stat.Czxid != r.Stat.Czxid {
 		// It was committed and another has taken the lease over since: decide
 		// by what is there now.
+		if w.undoLogs(ctx, []transaction{t}); ctx.Err() != nil {
+			return none, ctx.Err()
+		}
 		w.unknown = slices.Delete(w.unknown, i, i+1)
 		return none, errOvertaken
 	}
-	return w.granted(t, grantState{grantNode: grantNode, record: *n, sentData: &sentRecords{}}, leasehold.ReadInstant()), nil
+	return w.granted(t, grantNode, *n, leasehold.ReadInstant()), nil
 }
 
 // undoInBackground undoes whatever becomes of the transactions whose outcome
@@ -72,6 +75,15 @@ func (w *exclusiveWrite) undo(ctx context.Context, sess *session) error {
 	if err := w.fence(ctx, sess); err != nil {
 		return err
 	}
+	if err := w.takeBack(ctx, sess); err != nil {
+		return err
+	}
+	w.undoLogs(ctx, w.unknown)
+	return nil
+}
+
+// takeBack ends the grant of a transaction of unknown outcome, if there is one.
+func (w *exclusiveWrite) takeBack(ctx context.Context, sess *session) error {
 	below, err := sess.children(ctx, w.full)
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
@@ -83,7 +95,7 @@ func (w *exclusiveWrite) undo(ctx context.Context, sess *session) error {
 	if !ok {
 		return nil
 	}
-	data := w.unknown[w.sentAs(name)].Undo
+	t := w.unknown[w.sentAs(name)]
 	g, err := w.recover(ctx, sess, name)
 	if errors.Is(err, errOvertaken) {
 		return nil
@@ -91,14 +103,29 @@ func (w *exclusiveWrite) undo(ctx context.Context, sess *session) error {
 	if err != nil {
 		return err
 	}
-	return w.store.Release(ctx, g.entry, data, nil)
+	err = w.store.Release(ctx, g.entry, t.Undo, t.UndoLog)
+	if bad := (*leasehold.LogError)(nil); errors.As(err, &bad) {
+		err = w.store.Release(ctx, g.entry, t.Undo, nil)
+	}
+	return err
+}
+
+// undoLogs undoes in the run log what transactions have done there that count for
+// nothing: they may have been committed, and others have granted the lease since.
+// Where that fails, what is in the log counts.
+func (w *exclusiveWrite) undoLogs(ctx context.Context, ts []transaction) {
+	for _, t := range ts {
+		if t.UndoLog != nil {
+			_ = w.store.EditLog(ctx, w.path, t.UndoLog)
+		}
+	}
 }
 
 // fence changes the count of children, which makes guarded transactions fail
 // that are still on their way.
 func (w *exclusiveWrite) fence(ctx context.Context, sess *session) error {
 	path := w.below(strings.TrimSuffix(newGrantPrefix(time.Time{}), "-"))
-	_, err := sess.do(ctx, zk.Multi(w.create(path, []byte{}), &zk.Delete{Path: path, Version: zk.AnyVersion}))
+	_, err := sess.do(ctx, zk.Multi(w.store.create(path, []byte{}), &zk.Delete{Path: path, Version: zk.AnyVersion}))
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil
 	}

@@ -20,7 +20,7 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 	if !ok {
 		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
 	}
-	h := heldGrant{store: s, full: s.nodePath(held.Path), grantState: state}
+	h := heldGrant{store: s, path: held.Path, full: s.nodePath(held.Path), grantState: state}
 	sent, received, err := h.write(ctx, data)
 	if err != nil {
 		return leasehold.Entry{}, err
@@ -53,10 +53,12 @@ func timeLeft(held leasehold.Entry, at leasehold.Instant) time.Duration {
 // A heldGrant is a grant of ours, known by its grant node.
 type heldGrant struct {
 	store *Store
-	full  string
+	path  string // the lease path
+	full  string // with the chroot
 	grantState
-	ends  bool     // what is written is a release
-	wrote *session // in which the last write was made
+	ends  bool              // what is written is a release
+	edit  leasehold.LogEdit // of a release; nil to leave the run log as it is
+	wrote *session          // in which the last write was made
 }
 
 // write sets the record to data, and checks the grant node or, to end the grant,
@@ -76,12 +78,15 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 		}
 		if unknown {
 			done, err := h.reread(ctx, sess, own, data)
+			if done {
+				return sent, received, h.store.editReleased(ctx, h.path, h.edit)
+			}
 			if errors.Is(err, errNodeGone) {
 				claim, err = h.reclaim(ctx, sess, own, data, unknown)
 			} else {
 				claim = h.claim(h.grantNode)
 			}
-			if done || errors.Is(err, leasehold.ErrLost) {
+			if errors.Is(err, leasehold.ErrLost) {
 				return sent, received, err
 			}
 			if err != nil {
@@ -92,14 +97,22 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 				continue
 			}
 		}
+		editOps, err := h.editOps(ctx, sess)
+		if err != nil {
+			if ctx.Err() != nil || isFinal(err) {
+				return sent, received, unknownOutcome(unknown, withCause(ctx, err))
+			}
+			pause(ctx)
+			continue
+		}
 		if hook := h.store.beforeCommit; hook != nil {
 			hook()
 		}
 		h.sentData.add(data)
 		sent = leasehold.ReadInstant()
-		ops := append(slices.Clip(claim), &zk.SetData{
+		ops := slices.Concat(claim, editOps, []zk.Op{&zk.SetData{
 			Path: recordPath(h.full), Data: data, Version: h.record.stat.Version,
-		})
+		}})
 		r, err := sess.do(ctx, zk.Multi(ops...))
 		received = leasehold.ReadInstant()
 		switch {
@@ -110,6 +123,8 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 				h.grantNode = name
 			}
 			return sent, received, nil
+		case errors.Is(err, zk.ErrBadVersion) && isLogOp(failedOp(ops, r.Results), h.full):
+			h.log = nil // to be read, and edited, again
 		case errors.Is(err, zk.ErrNoNode) && !unknown && !doubtful:
 			if claim, err = h.reclaim(ctx, sess, own, data, unknown); err != nil {
 				return sent, received, h.store.storeError(err, "read", h.full)
@@ -117,7 +132,7 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 			unknown = true // an earlier write has arrived
 		case zk.IsRejected(err):
-			return sent, received, unknownOutcome(unknown, h.store.storeError(withFailedOp(err, ops, r.Results), "write", h.full))
+			return sent, received, unknownOutcome(unknown, h.store.storeError(h.store.transactionError(err, h.path, ops, r.Results), "write", h.full))
 		case ctx.Err() != nil:
 			return sent, received, unknownOutcome(true, withCause(ctx, err))
 		default:
@@ -125,6 +140,26 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 			pause(ctx)
 		}
 	}
+}
+
+// editOps are what a write does with the run log.
+func (h *heldGrant) editOps(ctx context.Context, sess *session) ([]zk.Op, error) {
+	if h.edit == nil {
+		return nil, nil
+	}
+	if h.log == nil {
+		log, err := sess.log(ctx, h.full)
+		if err != nil {
+			return nil, h.store.logError(err, "read", h.path)
+		}
+		h.log = log
+	}
+	data, err := h.edit(slices.Clone(h.log.data))
+	if err != nil {
+		return nil, &refusal{err}
+	}
+	op, _ := logOp(h.full, h.log, data)
+	return []zk.Op{op}, nil
 }
 
 // claim is what a write does with the grant node beside setting the record. If

@@ -256,7 +256,7 @@ func retry[T any](ctx context.Context, s *Store, f func(*session) (T, error)) (T
 			return none, err
 		}
 		v, err := f(sess)
-		if err == nil || zk.IsRejected(err) {
+		if err == nil || isFinal(err) {
 			return v, err
 		}
 		if ctx.Err() != nil {

@@ -19,21 +19,28 @@ type transaction struct {
 	prefix string // of the grant node
 	ops    []zk.Op
 	old    readState // what it replaces
+	log    *node     // the run log afterwards; nil if not known
 	sent   leasehold.Instant
 }
 
-func newTransaction(old readState, p leasehold.Proposal) transaction {
-	return transaction{Proposal: p, prefix: newGrantPrefix(p.FormerEnd), old: old}
+func (w *exclusiveWrite) newTransaction(old readState, p leasehold.Proposal) transaction {
+	t := transaction{Proposal: p, prefix: newGrantPrefix(p.FormerEnd), old: old, log: old.log}
+	if p.Log != nil {
+		var op zk.Op
+		op, t.log = logOp(w.full, old.log, p.Log)
+		t.ops = append(t.ops, op)
+	}
+	return t
 }
 
-func (w *exclusiveWrite) create(path string, data []byte) *zk.Create {
-	return &zk.Create{Path: path, Data: data, ACL: w.store.acl}
+func (s *Store) create(path string, data []byte) *zk.Create {
+	return &zk.Create{Path: path, Data: data, ACL: s.acl}
 }
 
 // createSequential creates a node below the lease path, whose name the server
 // completes.
 func (w *exclusiveWrite) createSequential(name string, data []byte) *zk.Create {
-	c := w.create(w.below(name), data)
+	c := w.store.create(w.below(name), data)
 	c.Flags = zk.Sequence
 	return c
 }
@@ -57,7 +64,7 @@ func (w *exclusiveWrite) replace(t transaction) transaction {
 	}
 	// Setting it once more makes its version 1, which tells it from a record
 	// of kazoo's, and returns its Stat.
-	t.ops = append(t.ops, w.create(record, t.Data), &zk.SetData{Path: record, Data: t.Data, Version: 0})
+	t.ops = append(t.ops, w.store.create(record, t.Data), &zk.SetData{Path: record, Data: t.Data, Version: 0})
 	return t
 }
 
@@ -65,12 +72,35 @@ func (w *exclusiveWrite) replace(t transaction) transaction {
 // of kazoo's, by creating it along with its missing parents.
 func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, error) {
 	var none grant
-	proposal, err := w.propose(readState{})
+	nothing := readState{log: &noLog}
+	proposal, err := w.propose(ctx, &nothing)
 	if err != nil {
 		return none, fmt.Errorf("%w: %w", errNoPath, err)
 	}
-	missing := []string{w.full}
-	for parent := up(w.full); parent != "" && !w.existed(parent); parent = up(parent) {
+	t := w.newTransaction(nothing, proposal)
+	t.log = &node{data: append([]byte{}, t.Log...)}
+	// In place of an operation on the log: it is born with the path.
+	if t.ops, err = w.store.creation(ctx, sess, w.full, t.log.data, w.failures == 0); err != nil {
+		return none, err
+	}
+	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
+	g, err := w.commit(ctx, sess, w.replace(t))
+	if err == nil {
+		w.store.noteChroot(t.ops)
+		parent := up(w.full)
+		w.store.parent.Store(&parent)
+	}
+	return g, err
+}
+
+// creation returns the operations that create path, with data, and its missing
+// parents. The parent of the last path that a lease was granted on is taken to be
+// there, if trusting. If it is not any more the transaction fails, and the next
+// attempt asks. This saves a request for each further lease below the same parent.
+func (s *Store) creation(ctx context.Context, sess *session, path string, data []byte, trusting bool) ([]zk.Op, error) {
+	ops := []zk.Op{s.create(path, data)}
+	known := s.parent.Load()
+	for parent := up(path); parent != "" && !(trusting && known != nil && *known == parent); parent = up(parent) {
 		_, err := sess.do(ctx, zk.Exists(parent))
 		// From ZooKeeper 3.8.4 and 3.9.3 on, exists needs the READ permission on
 		// a node that is there.
@@ -78,32 +108,22 @@ func (w *exclusiveWrite) createPath(ctx context.Context, sess *session) (grant, 
 			break
 		}
 		if !errors.Is(err, zk.ErrNoNode) {
-			return none, err
+			return nil, err
 		}
-		missing = append(missing, parent)
+		ops = append(ops, s.create(parent, []byte{}))
 	}
-	t := newTransaction(readState{}, proposal)
-	for _, path := range slices.Backward(missing) {
-		t.ops = append(t.ops, w.create(path, []byte{}))
-	}
-	t.ops = append(t.ops, w.createSequential(t.prefix, grantData()))
-	g, err := w.commit(ctx, sess, w.replace(t))
-	if err == nil {
-		if slices.Contains(missing, w.store.url.Chroot) {
-			w.store.madeChroot.Store(true)
-		}
-		parent := up(w.full)
-		w.store.parent.Store(&parent)
-	}
-	return g, err
+	slices.Reverse(ops)
+	return ops, nil
 }
 
-// existed reports whether path was there when a lease was last granted below
-// it. If it is not any more the transaction fails, and the next attempt asks.
-// This saves a request for each further lease below the same parent.
-func (w *exclusiveWrite) existed(path string) bool {
-	known := w.store.parent.Load()
-	return known != nil && *known == path && w.failures == 0
+// noteChroot notes if ops, which were carried out, have made the chroot.
+func (s *Store) noteChroot(ops []zk.Op) {
+	if slices.ContainsFunc(ops, func(op zk.Op) bool {
+		c, ok := op.(*zk.Create)
+		return ok && c.Path == s.url.Chroot
+	}) {
+		s.madeChroot.Store(true)
+	}
 }
 
 // up returns the path above path, "" for the root.
@@ -119,21 +139,27 @@ func (w *exclusiveWrite) commit(ctx context.Context, sess *session, t transactio
 	received := leasehold.ReadInstant()
 	switch {
 	case err == nil:
-		return w.granted(t, grantState{grantNode: grantNodeOf(r.Results), record: node{t.Data, *lastStat(r)}, sentData: &sentRecords{}}, received), nil
+		return w.granted(t, grantNodeOf(r.Results), node{t.Data, *lastStat(r)}, received), nil
 	case isStale(err):
 		w.failures++
 		return grant{}, fmt.Errorf("%w: %w", errOvertaken, err)
 	case !zk.IsRejected(err):
 		w.unknown = append(w.unknown, t)
 	}
-	return grant{}, withFailedOp(err, t.ops, r.Results)
+	return grant{}, w.store.transactionError(err, w.path, t.ops, r.Results)
 }
 
 // granted returns the grant of a transaction.
-func (w *exclusiveWrite) granted(t transaction, state grantState, received leasehold.Instant) grant {
+func (w *exclusiveWrite) granted(t transaction, grantNode string, record node, received leasehold.Instant) grant {
 	replaced := t.old.entry(w.path)
-	state.onEarly = replaced.HeldUntil.After(time.UnixMilli(state.record.stat.Ctime))
-	return grant{w.store.committed(w.path, state, t.sent, received), replaced}
+	if t.log != t.old.log {
+		t.log.stat.Mtime = record.stat.Ctime
+	}
+	state := grantState{grantNode: grantNode, record: record, log: t.log, sentData: &sentRecords{}}
+	state.onEarly = replaced.HeldUntil.After(time.UnixMilli(record.stat.Ctime))
+	granted := w.store.committed(w.path, state, t.sent, received)
+	granted.Log = t.log.asLog()
+	return grant{granted, replaced}
 }
 
 // lastStat returns the Stat of a transaction's last operation, a SetData.
