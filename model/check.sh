@@ -100,7 +100,6 @@ broken NO_MARGIN 'End used without margin' $two $calm $short -DCOMMITS=6 -DSKEW=
 broken STORES_CLOCK_ONLY "the store's clock only" $one $calm $clocks -DCOMMITS=8
 broken HELD_UNTIL_IGNORED 'HeldUntil ignored' $two $calm $early -DDEATHS=1 -DMORE=1 -DCOMMITS=6
 broken UNDO_FORGETS 'undo forgets HeldUntil' $two $calm $early -DDEATHS=1 -DMORE=2 -DCOMMITS=7
-broken RECOVER_ANYTHING 'recover whatever is in the node' $two $reply $early -DGRANTS=2 -DCOMMITS=6
 broken RECLAIM_ANYTHING 'reclaim whatever is there' $two $calm $paused -DCOMMITS=6
 broken MISSING_IGNORED 'missing time ignored' $two $expiry $paused -DCOMMITS=6
 broken OWN_CLOCK_ONLY 'no second look after missing time' $one $calm $paused -DCOMMITS=8

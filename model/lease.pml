@@ -92,7 +92,6 @@
 #define HELD_UNTIL_IGNORED     14
 #define UNDO_FORGETS           15
 #define RECLAIM_ANYTHING       16
-#define RECOVER_ANYTHING       17
 #define MISSING_IGNORED        18
 #define OWN_CLOCK_ONLY         19
 /* These break what guarantees.md assumes. */

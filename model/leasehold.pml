@@ -271,7 +271,7 @@ recover:  /* The grant node of the lost reply was seen. When was it made? */
 		:: else -> newSession(c); catchUpRecord(c)
 		fi;
 		if
-		:: unknown && V.rec && V.ver && V.cz == cz && (V.hold == c || broken(RECOVER_ANYTHING)) ->
+		:: unknown && V.rec && V.ver && V.cz == cz && V.hold == c ->
 			dropRecord();
 			g = c; tok = V.cz; myver = V.ver; myend = V.end; myahead = V.ahead; mycut = margin; at = V.stamp;
 			if
