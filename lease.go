@@ -147,9 +147,12 @@ func (l *Lease) remaining() time.Duration {
 		return max(0, l.record.End.Sub(l.request.Now()))
 	}
 	stamp := l.entry.Stamp
-	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.request.skew - l.clockLead(stamp)
+	total := l.record.End.Sub(stamp.At.Add(stamp.Resolution)) - l.margin(stamp)
 	return max(0, total-stamp.Sent.Elapsed())
 }
+
+// margin is by how much before End the lease is over for this holder.
+func (l *Lease) margin(stamp Stamp) time.Duration { return l.request.skew + l.clockLead(stamp) }
 
 // clockLead returns by how much End comes earlier by this host's clock than by
 // the store's, at most the limit. A client of kazoo goes by its own clock, which
@@ -210,6 +213,7 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
+		entry.Margin = l.margin(entry.Stamp)
 	}
 	renewed, err := l.request.Store.Renew(ctx, entry, data)
 	switch {

@@ -127,6 +127,10 @@ type Entry struct {
 	// Log is the path's run log, nil where it was not read.
 	Log *Log
 
+	// Margin is by how much before its end the holder stops to use the lease. The
+	// Client sets it for Renew: others may think so much earlier that it is over.
+	Margin time.Duration
+
 	// Stamp is that of the commit that returned this Entry, and zero if it was
 	// only read.
 	Stamp Stamp

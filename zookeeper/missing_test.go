@@ -102,3 +102,24 @@ func TestRenewalAfterAPause(t *testing.T) {
 		t.Errorf("got %v, want no reliance on it while a client of kazoo is at work", err)
 	}
 }
+
+// A client of kazoo whose clock is ahead, within the limit, takes the lease to be
+// over before its end: by so much earlier a renewal is late.
+func TestRenewalIsLateByTheMargin(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	s := open(t, server.Addr())
+	path := freshPath(t)
+	c := client(s, "host-a")
+	c.MaxClockSkew = 12 * time.Second
+	l, err := c.TryAcquire(t.Context(), path, 20*time.Second) // Lag is 10 s
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, zktest.Conn(t, server.Addr()), path+"/0123456789abcdef0123456789abcdef__lock__0000000099", "")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := l.Renew(ctx); !errors.Is(err, leasehold.ErrOutcomeUnknown) {
+		t.Errorf("got %v, want no reliance on it while a client of kazoo is at work", err)
+	}
+}

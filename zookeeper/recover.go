@@ -1,6 +1,7 @@
 package zookeeper
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -44,8 +45,9 @@ func (w *exclusiveWrite) recover(ctx context.Context, sess *session, grantNode s
 	if err != nil {
 		return none, err
 	}
-	if n == nil || n.stat.Czxid != r.Stat.Czxid {
-		// It was committed and another has taken the lease over since: decide
+	if n == nil || n.stat.Czxid != r.Stat.Czxid || !bytes.Equal(n.data, t.Data) {
+		// It was committed and another has taken the lease over since, or the
+		// rightful holder has gone on in its record's node (see reclaim): decide
 		// by what is there now.
 		if w.undoLogs(ctx, []transaction{t}); ctx.Err() != nil {
 			return none, ctx.Err()

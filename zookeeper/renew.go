@@ -14,7 +14,8 @@ import (
 )
 
 // Renew is one request and one transaction. With less than the followers' lag
-// left it is a second request, or more while a client of kazoo is at work.
+// and the margin left it is a second request, or more while a client of kazoo is
+// at work.
 func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (leasehold.Entry, error) {
 	state, ok := held.Private.(grantState)
 	if !ok {
@@ -27,9 +28,9 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 	}
 	// By the time of the reply: a renewal that was sent in good time may have
 	// been committed late. And by the servers' clock, since ours may have stood
-	// still.
+	// still. By kazoo's clock the lease may end earlier by the margin.
 	left := min(timeLeft(held, received), endOf(node{data: held.Data}).Sub(time.UnixMilli(h.record.stat.Mtime)))
-	if left < s.options.Lag {
+	if left-held.Margin < s.options.Lag {
 		if err := h.confirm(ctx); err != nil { // the record was written all the same
 			return leasehold.Entry{}, unknownOutcome(!errors.Is(err, leasehold.ErrLost), err)
 		}
