@@ -1,5 +1,5 @@
 #!/bin/sh
-# check.sh runs spin on lease.pml: on the real protocol, which must be without
+# check.sh runs spin on lease.pml, and on ticks.pml: on the real protocol, which must be without
 # error, and on each weakened form of it, in which an error must be found. It
 # prints a table, and exits 1 unless all is as it must be.
 #
@@ -44,8 +44,9 @@ row() {
 	depth=$(sed -n 's/.*depth reached \([0-9]*\).*/\1/p' "$work/out")
 	seconds=$(sed -n 's/.*elapsed time \([0-9.e+-]*\).*/\1/p' "$work/out")
 	printf '| %-46s | %10s | %5s | %7s | %-10s | %-5s |\n' "$name" "$states" "$depth" "$seconds" "$result" "$verdict"
-	if [ -n "$only" ] && [ -e "$work/lease.pml.trail" ]; then
-		(cd "$work" && ./pan -r lease.pml.trail | sed -n 's/^ *\([0-9]*: .*\)/    \1/p')
+	trail=${model##*/}.trail
+	if [ -n "$only" ] && [ -e "$work/$trail" ]; then
+		(cd "$work" && ./pan -r "$trail" | sed -n 's/^ *\([0-9]*: .*\)/    \1/p')
 	fi
 }
 
@@ -108,4 +109,27 @@ broken OWN_CLOCK_ONLY 'no second look after missing time' $one $calm $paused -DC
 broken REMOVED_ANY_TIME 'path removed while it is acquired' $one $calm -DCOMMITS=9 -DREMOVALS=1
 broken KAZOO_STALLS 'kazoo stalled past its session' $one $expiry -DCOMMITS=9
 broken KAZOO_BEHIND "kazoo's clock behind" $one $calm $clocks -DCOMMITS=8
+
+model=$PWD/ticks.pml
+one="-DTICKS=1 -DGRANTS=3"              # tick, of which three attempts may be granted
+two="-DTICKS=2 -DPERIOD=2 -DGRANTS=2"
+wrong="-DFAST=2 -DLOST=0"               # the clock of host 1
+
+row none 'a tick' $one
+row none 'a tick, three attempts' $one -DATTEMPTS=3
+row none 'a tick, three hosts' $one -DHOSTS=3 -DLOST=0
+row none 'a tick, fired twice on a host' $one -DSAME_HOST
+row none 'a tick, adopted' $one -DADOPTIONS=1
+row none 'two ticks + kazoo' $two -DKAZOO=2 -DATTEMPTS=1 -DLOST=0
+row none 'two ticks, a wrong clock' $two $wrong -DGRANTS=3
+
+row error 'log not checked in the transaction' $one -DATTEMPTS=3 -DLOG_NOT_CHECKED
+row error 'attempt entered after the grant' $one -DENTERED_AFTERWARDS
+row error 'own unexpired record ignored' $one -DSAME_HOST -DOWN_IGNORED
+row error "kazoo's run ignored" $two -DKAZOO=1 -DATTEMPTS=1 -DKAZOO_IGNORED
+row error 'a future tick obeyed' $two $wrong -DFUTURE_OBEYED
+row error 'the tick before a future one forgotten' $two $wrong -DGRANTS=3 -DBEFORE_FORGOTTEN
+row error 'undo without the log' $two -DUNDO_WITHOUT_LOG
+row error 'a result dropped after a takeover' $one -DATTEMPTS=3 -DRESULT_DROPPED
+row error 'adoption counted as an attempt' $one -DADOPTIONS=1 -DADOPTION_COUNTS
 exit $bad
