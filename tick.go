@@ -1,6 +1,7 @@
 package leasehold
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -101,8 +102,7 @@ func (c *Client) TryAcquireTick(ctx context.Context, path string, s Schedule, d 
 		l, err := r.tryTick(ctx, path, s)
 		var denial *TickError
 		switch {
-		case errors.Is(err, errNextDue) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
-		case errors.As(err, &denial) && denial.Verdict == runlog.IsNextSoon && ctx.Err() == nil:
+		case errors.As(err, &denial) && denial.Verdict == runlog.IsNextSoon && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
 			r.sleepUntil(ctx, denial.At, nil)
 		default:
 			return l, err
@@ -132,15 +132,17 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 		case err == nil:
 			stop()
 			return l, nil
-		case errors.Is(err, errNextDue) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
 		case errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
 			sleep(ctx, retryDelay)
 		case until.IsZero() || ctx.Err() != nil:
 			stop()
 			return nil, waitError(ctx, denial, err)
-		default:
+		case errors.Is(err, ErrHeld) || isWaiting(err):
 			denial = err
 			r.sleepUntil(ctx, until, changed)
+		default: // changed has what was granted, and taken back, just now
+			denial = cmp.Or(denial, err)
+			r.sleepUntil(ctx, until, nil)
 		}
 		stop()
 		if ctx.Err() != nil {
@@ -159,12 +161,22 @@ func (r *request) watchLog(ctx context.Context, path string) (Entry, <-chan stru
 	return e, changed, wrapUntyped(err, "read lease %q", path)
 }
 
+// isWaiting reports whether err says that it is too early for the next attempt.
+func isWaiting(err error) bool {
+	var denial *TickError
+	return errors.As(err, &denial) && denial.Verdict == runlog.IsWaiting
+}
+
 // mayBegin returns when a tick may be granted that was refused with err, unless
 // the record changes before; the zero time if it will not be.
 func mayBegin(err error) time.Time {
 	var denial *TickError
 	var held *HeldError
+	var skew *ClockSkewError
 	switch {
+	case errors.Is(err, ErrOutcomeUnknown):
+	case errors.As(err, &skew) && !skew.Until.IsZero(): // the store's clock has not reached the end
+		return skew.Until.Add(max(skew.Most, 0))
 	case errors.As(err, &denial):
 		switch denial.Verdict {
 		case runlog.IsRunning, runlog.IsHeld, runlog.IsWaiting, runlog.IsNextSoon:
@@ -350,10 +362,6 @@ func parseLog(path string, data []byte) (runlog.Log, error) {
 	return log, nil
 }
 
-// errNextDue means that the store's clock has reached the tick after the one that
-// was granted, so that this is not the newest one.
-var errNextDue = errors.New("the next tick is due")
-
 // CheckTick tells what TryAcquireTick would be told at this moment, with all that
 // the run log says of it: a nil error means that it would try to grant the lease.
 // It changes nothing.
@@ -390,11 +398,14 @@ func (l *Lease) judgeTick() error {
 	if l.request.Now != nil {
 		at = l.request.Now()
 	}
+	refusal := &TickError{Path: l.path, Schedule: a.schedule.Name, Due: a.due, Next: a.next, Attempts: a.schedule.Attempts}
 	switch within := a.schedule.StartWithin; {
-	case !at.Before(a.next):
-		return errNextDue
+	case !at.Before(a.next): // this host's clock is behind, within the limit
+		refusal.Verdict, refusal.At = runlog.IsNextSoon, a.next
+		return refusal
 	case within > 0 && at.Sub(a.due) > within:
-		return &TickError{Path: l.path, Schedule: a.schedule.Name, Due: a.due, Next: a.next, Attempts: a.schedule.Attempts, Decision: runlog.Decision{Verdict: runlog.IsOverdue}}
+		refusal.Verdict = runlog.IsOverdue
+		return refusal
 	}
 	return nil
 }

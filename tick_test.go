@@ -282,3 +282,40 @@ func TestOnce(t *testing.T) {
 		acquire(t, a, time.Minute)
 	})
 }
+
+// A host whose clock is a little behind, or ahead, asks again at the right time,
+// and not all the time.
+func TestTickBesideTheStoresClock(t *testing.T) {
+	for _, off := range []time.Duration{-300 * time.Millisecond, 300 * time.Millisecond} {
+		t.Run(off.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newFaulty()
+				s.Now = func() time.Time { return time.Now().Add(-off) } // this host's clock is off by off
+				hourly := every(time.Hour, 3)
+				a, b := client(s, "host-a"), client(s, "host-b")
+				sleepUntilNext(time.Hour)
+				time.Sleep(time.Hour - time.Second) // the store's clock, if it is ahead, shows the next tick sooner
+				early := hourly
+				early.CatchUp = time.Now().Add(-2 * time.Hour)
+				time.Sleep(800 * time.Millisecond)
+				l := tick(t, a, early)
+				if want := time.Now().Truncate(time.Hour); off < 0 && !l.Tick().Equal(want) {
+					t.Errorf("got the tick %s, want %s, which the store's clock has reached", l.Tick(), want)
+				}
+				if n := s.requests("grant"); n > 2 {
+					t.Errorf("got %d grants, want 2 at most", n)
+				}
+				// host-a dies; host-b waits.
+				grants := s.requests("grant")
+				next, err := b.AcquireTick(t.Context(), path, early, tickDuration)
+				wantNil(t, "AcquireTick", err)
+				if want := time.Now().Truncate(time.Hour); !next.Tick().Equal(want) {
+					t.Errorf("got the tick %s, want %s", next.Tick(), want)
+				}
+				if n := s.requests("grant") - grants; n > 3 {
+					t.Errorf("got %d grants, want 3 at most", n)
+				}
+			})
+		})
+	}
+}
