@@ -103,7 +103,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	f.lease.register(cmd, "on a denial, print who has the lease as a line of JSON", ". An earlier run on this host is not waited for")
 	flags := cmd.Flags()
 	f.schedule.register(flags)
-	flags.BoolVar(&f.log, "log", true, "enter the run in the path's run log, which leasehold history shows")
+	flags.BoolVar(&f.log, "log", true, "enter the run in the path's run log, which leasehold history shows; not with --log=false")
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
 	flags.Lookup("duration").Usage = "the lease's duration, like 70m or 1d (required without --schedule)"
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")

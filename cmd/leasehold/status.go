@@ -33,7 +33,7 @@ code is 0 whichever it is.
 
 What runs there, as the run log has it, is in the column RUN: running, idle,
 retrying (a tick has failed, and may be tried again) or paused. A lease is held
-without a run, too: after a tick's success, until the next tick is due, and after
+without a run, too: after the last run of a tick, until the next tick, and after
 a run without --schedule, until its end.`,
 		Example: statusExamples,
 		Args: func(cmd *cobra.Command, args []string) error {
