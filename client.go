@@ -398,7 +398,7 @@ func wrapUntyped(err error, format string, args ...any) error {
 		sameName *SameNameError
 		tick     *TickError
 	)
-	if err == nil || isLogError(err) || errors.As(err, &tick) || errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) || errors.As(err, &sameName) {
+	if err == nil || errors.Is(err, ErrNoTick) || isLogError(err) || errors.As(err, &tick) || errors.As(err, &held) || errors.As(err, &record) || errors.As(err, &skew) || errors.As(err, &argument) || errors.As(err, &sameName) {
 		return err
 	}
 	return fmt.Errorf(format+": %w", append(args, err)...)

@@ -1,5 +1,6 @@
 // Package leasehold grants leases: it lets one of many hosts do something, or
-// at most n of them, until a time that all of them know.
+// at most n of them, until a time that all of them know. And it runs a job once
+// for each time it is due, on whichever host is well.
 //
 // The leases are kept on ZooKeeper (package zookeeper), where Python programs
 // share them through kazoo, or in a directory for the processes of one machine
@@ -20,11 +21,31 @@
 //	}
 //	return lease.Hold(ctx, cleanUp)
 //
+// A lease is not over when its work has ended: it lasts until [Lease.End], or until
+// it is released. So another host that is late does not do the work again, but one
+// with a new holder name is kept off as well.
+//
+// # Each tick once
+//
+// For a job that is due at certain times there is [Client.TryAcquireTick]. It is
+// given a [Schedule], which package schedule makes from a cron expression, and is
+// called on every host as often as you like. It grants the newest tick that is due,
+// which is one of those times, to the first who asks. If that host dies or fails,
+// others are granted the tick again, while attempts are left; after a success nobody
+// is. [Client.Runs] shows the runs, [Client.Reopen] allows one more, [Client.Pause]
+// and [Client.Resume] stop all. docs/schedules.md has every rule.
+//
+// [Lease.Hold] keeps a lease while a function runs, and enters in the run log how it
+// ended. For work that can't be one function there are [Lease.KeepAlive] and
+// [Lease.Finish].
+//
 // # What is promised
 //
 // No two holders' leases at one path, or more than n on n slots, are usable at
 // the same moment ([Lease.Remaining] is positive), whatever crashes, pauses and
-// lost connections there are, except for what the next section says. An outcome
+// lost connections there are, except for what the next section says. A tick is
+// granted at most [Schedule].Attempts times, never twice at a time, and not again
+// once its success is in the run log. An outcome
 // is never guessed: where it can't be learned, the error is [ErrOutcomeUnknown]. A
 // record that can't be read, or that a newer program wrote, is never replaced.
 // Every call returns soon after its context ends; only [Lease.Release] and
@@ -35,7 +56,10 @@
 //   - The ZooKeeper servers' clocks must agree to within Client.MaxClockSkew.
 //     This host's need not be right: if it is off by more, nothing is granted,
 //     and the error is a [*ClockSkewError]. Hosts with kazoo go by their own
-//     clocks, so beside them all hosts' clocks must agree: run NTP.
+//     clocks, so beside them all hosts' clocks must agree, and a kazoo host's must
+//     not be behind the servers': run NTP.
+//   - That work is done at all: when in doubt, nobody does it. A host that dies may
+//     have done it, and not have said so: then the next attempt does it again.
 //   - The holder is known by its name alone. Two processes of one name are both
 //     granted the lease. The name is the host's unless Client.Holder is set, so
 //     set it where several workers run on one host.
@@ -61,6 +85,7 @@
 // # Errors
 //
 // errors.Is tells [ErrHeld], [ErrLost], [ErrUnreachable], [ErrPermission],
-// [ErrQueued], [ErrFull], [ErrUnusablePath] and [ErrOutcomeUnknown]; errors.As gives the data of a [*HeldError], a
-// [*RecordError], a [*ClockSkewError] and an [*ArgumentError].
+// [ErrQueued], [ErrFull], [ErrUnusablePath], [ErrOutcomeUnknown] and [ErrNoTick];
+// errors.As gives the data of a [*HeldError], a [*TickError], a [*RecordError], a
+// [*LogError], a [*ClockSkewError], a [*SameNameError] and an [*ArgumentError].
 package leasehold

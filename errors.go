@@ -120,7 +120,11 @@ func (e *TickError) reason() string {
 		}
 		return fmt.Sprintf("%s was run by %s (%s, %s)", tick, by, e.Run.Result, e.Run.Ended.Sub(e.Run.Started).Round(time.Millisecond))
 	case runlog.IsSpent:
-		return fmt.Sprintf("%s has had its %d attempts, the last %s", tick, max(e.Attempts, 1), describeEnd(e.Run))
+		had := "one attempt, which"
+		if e.Attempts > 1 {
+			had = fmt.Sprintf("%d attempts, the last", e.Attempts)
+		}
+		return fmt.Sprintf("%s has had its %s %s", tick, had, describeEnd(e.Run))
 	case runlog.IsTooOld:
 		return fmt.Sprintf("%s is not caught up on: its catch-up begins at %s", tick, formatEnd(e.At))
 	case runlog.IsWaiting:

@@ -9,7 +9,82 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/leasetest"
+	"leasehold.example/leasehold/runlog"
+	"leasehold.example/leasehold/schedule"
 )
+
+// A report that is due each night at two o'clock. Every host asks, every few
+// minutes; one runs it, and another if that one fails.
+func ExampleClient_TryAcquireTick() {
+	nightly, err := schedule.Parse("0 2 * * *", "UTC")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s := leasehold.Schedule{Name: nightly.String(), Timezone: nightly.Zone(), Ticks: nightly.Around, Attempts: 3}
+	now := time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC) // in earnest it is left out
+	clock := func() time.Time { return now }
+	store := leasetest.NewStore() // zookeeper.Open, in earnest
+	store.Now = clock
+
+	report := func(host string, result error) {
+		client := leasehold.Client{Store: store, Holder: host, Now: clock}
+		// One minute is how long others wait until they take over from a host that died.
+		lease, err := client.TryAcquireTick(context.Background(), "/db/nightly", s, time.Minute)
+		var denial *leasehold.TickError
+		switch {
+		case errors.As(err, &denial): // err says more
+			fmt.Printf("%s: nothing to do: %s\n", host, denial.Verdict)
+			return
+		case errors.Is(err, leasehold.ErrHeld):
+			fmt.Printf("%s: %v\n", host, err)
+			return
+		case err != nil:
+			log.Fatal(err)
+		}
+		err = lease.Hold(context.Background(), func(ctx context.Context) error { return result })
+		fmt.Printf("%s: attempt %d: %v\n", host, lease.Attempt(), err)
+	}
+	report("host-a", errors.New("no disk space"))
+	report("host-b", nil)
+	now = now.Add(5 * time.Minute)
+	report("host-b", nil)
+	now = now.Add(5 * time.Minute)
+	report("host-b", nil)
+	report("host-a", nil)
+	// Output:
+	// host-a: attempt 1: no disk space
+	// host-b: nothing to do: waiting
+	// host-b: attempt 2: <nil>
+	// host-b: nothing to do: done
+	// host-a: lease "/db/nightly" is held by "host-b" until 2026-11-26T01:59:54Z
+}
+
+// Work that can't be one function: it begins in one place, and ends in another.
+func ExampleLease_KeepAlive() {
+	client := leasehold.Client{Store: leasetest.NewStore(), Holder: "host-a", RunLog: true}
+	lease, err := client.TryAcquire(context.Background(), "/imports/customers", time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	working, stop := lease.KeepAlive(context.Background()) // ends if the lease is lost
+	defer stop()
+
+	fmt.Println("importing; lost:", context.Cause(working))
+
+	// RunLog has entered the run in the path's run log; this enters how it ended.
+	if err := lease.Finish(context.Background(), leasehold.Outcome{Result: runlog.Success}); err != nil {
+		log.Fatal(err)
+	}
+	stop()
+	runs, err := client.Runs(context.Background(), "/imports/customers")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(runs.Runs[0].Holder, runs.Runs[0].Result)
+	// Output:
+	// importing; lost: <nil>
+	// host-a success
+}
 
 // A cron job that is started on every host, and runs on one. The lease is not
 // released: it outlasts the hour, so that a host that is late does not run the

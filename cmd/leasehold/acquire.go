@@ -23,7 +23,8 @@ func (p *program) acquireCommand() *cobra.Command {
 		Short: "Obtain or renew a lease, and say so",
 		Long: `Obtain the lease at PATH, or renew it if this holder has it already, and print
 until when. A lease that this holder has is never shortened. Nothing keeps it
-alive: acquire it again in time, or let it end.`,
+alive: acquire it again in time, or let it end. For a job that is one command,
+leasehold run does all of that.`,
 		Example: acquireExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}

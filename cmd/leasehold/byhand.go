@@ -55,10 +55,11 @@ func (p *program) againCommand() *cobra.Command {
 	return p.byHandCommand(&cobra.Command{
 		Use:   "again [flags] PATH --reason TEXT",
 		Short: "Let the newest tick of a schedule be run once more",
-		Long: `Let the newest tick that was begun at PATH be run once more, whether it succeeded
-or has had all its attempts: by the next host that asks before the next tick. If
-it is running at this moment, that attempt goes on. It is no run by itself: cron
-or a timer has to ask, or you.`,
+		Long: `Allow one more run of the newest tick that was begun at PATH, also if it has
+succeeded or has had all its attempts. This runs nothing by itself: the next host
+that asks before the next tick does, as cron or a timer on it starts "leasehold
+run", or you do. If the tick is running at this moment, that run goes on. If none
+was begun yet, the exit code is 75.`,
 		Example: `  leasehold again --store zk://zk1,zk2,zk3/apps --reason "wrong input" /db/nightly`,
 	}, func(ctx context.Context, c *leasehold.Client, path, by, reason string) error {
 		return c.Reopen(ctx, path, by, reason)
@@ -69,8 +70,8 @@ func (p *program) pauseCommand() *cobra.Command {
 	return p.byHandCommand(&cobra.Command{
 		Use:   "pause [flags] PATH --reason TEXT",
 		Short: "Let no tick of a schedule be run until it is resumed",
-		Long: `Refuse every tick at PATH, on all hosts, until "leasehold resume". What is running
-goes on. Runs without --schedule are not refused.`,
+		Long: `Refuse every tick at PATH, on all hosts, until "leasehold resume". A run that goes
+on is not stopped, and runs without --schedule are not refused.`,
 		Example: `  leasehold pause --store zk://zk1,zk2,zk3/apps --reason "database migration" /db/nightly`,
 	}, func(ctx context.Context, c *leasehold.Client, path, by, reason string) error {
 		return c.Pause(ctx, path, by, reason)
@@ -79,9 +80,10 @@ goes on. Runs without --schedule are not refused.`,
 
 func (p *program) resumeCommand() *cobra.Command {
 	return p.byHandCommand(&cobra.Command{
-		Use:     "resume [flags] PATH --reason TEXT",
-		Short:   "End a pause",
-		Long:    `End the pause of the schedule at PATH. The newest tick that is due may be run.`,
+		Use:   "resume [flags] PATH --reason TEXT",
+		Short: "End a pause",
+		Long: `End the pause of the schedule at PATH. The newest tick that is due may be run then;
+older ones were missed. Where nothing is paused it does nothing.`,
 		Example: `  leasehold resume --store zk://zk1,zk2,zk3/apps --reason "migration done" /db/nightly`,
 	}, func(ctx context.Context, c *leasehold.Client, path, by, reason string) error {
 		return c.Resume(ctx, path, by, reason)

@@ -197,7 +197,7 @@ func (f *leaseFlags) register(cmd *cobra.Command, jsonMeans, waitIsNot string) {
 	f.holder.register(flags, slotsUsage)
 	flags.VarP((*duration)(&f.duration), "duration", "d", "the lease's duration, like 70m or 1d (required)")
 	flags.VarP(&f.wait, "wait", "w", "wait up to `D` for it, or \"forever\"; those who wait are served in no particular order"+waitIsNot)
-	flags.BoolVar(&f.once, "once", false, "while the lease lasts it is granted to nobody, this holder included")
+	flags.BoolVar(&f.once, "once", false, "don't grant it to this holder either while it lasts: without --once, a holder is granted its own lease again")
 	flags.Var((*duration)(&f.maxSkew), "max-skew", "by how much clocks may disagree; default a tenth of the duration, at most 10s")
 	flags.Lookup("timeout").Usage = "how long the store may take to answer, beyond --wait"
 }

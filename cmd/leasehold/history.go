@@ -28,11 +28,15 @@ func (p *program) historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history [flags] PATH",
 		Short: "Show the newest runs of a job, and how they ended",
-		Long: `Show the run log of PATH, the newest run first: at most 32 runs, those of
-"leasehold run", and of programs that use the library and ask for it. A result is
-success, failure, running, lost (COMMAND was stopped since the lease was lost) or
-unknown (nothing was heard of its end, as after a power failure). A tick of the
-schedule that nobody has run is missed.`,
+		Long: `Show the newest runs at PATH, up to 32, the newest first: those of "leasehold
+run", and of programs that use the library and ask for it. What was done by hand
+(again, pause, resume) is shown too, but not with --json. A result is one of:
+  success  COMMAND ended with exit code 0
+  failure  it ended with another one, or by a signal
+  running  it has not reported its end
+  lost     it was stopped, since the lease was lost
+  unknown  it never reported its end, as after a power failure
+  missed   nobody has run this tick of the schedule (not with --json)`,
 		Example: historyExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}

@@ -18,9 +18,10 @@ const listExamples = `  leasehold list --store zk://zk1,zk2,zk3/apps
 func (p *program) listCommand() *cobra.Command {
 	f := storeFlags{program: p, mustExist: true}
 	cmd := &cobra.Command{
-		Use:     "list [flags] [PREFIX]",
-		Short:   "List every lease at and below PREFIX",
-		Long:    `List every lease at and below PREFIX, or in the whole store, as status does.`,
+		Use:   "list [flags] [PREFIX]",
+		Short: "List every lease at and below PREFIX",
+		Long: `List every lease at and below PREFIX, or in the whole store: see leasehold status
+--help for what is shown.`,
 		Example: listExamples,
 		Args:    wantPaths(0, 1, "PREFIX"),
 	}

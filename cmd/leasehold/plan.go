@@ -35,9 +35,9 @@ func (p *program) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan [flags]",
 		Short: "Say when a schedule is due, and what will happen then",
-		Long: `Print the next ticks of a schedule, and say what happens when a host dies, when
-one is late and when the clocks change. It asks no store. The exit code is 1 if
-something can't work.`,
+		Long: `Print the next ticks of a schedule (the times at which it is due, in UTC and in its
+zone), and say what happens when a host dies, when one is late and when the clocks
+change. It asks no store. The exit code is 1 if something can't work.`,
 		Example: planExamples,
 		Args:    wantPaths(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,7 +48,7 @@ something can't work.`,
 	flags.SortFlags = false
 	f.schedule.register(flags)
 	flags.VarP((*duration)(&f.duration), "duration", "d", "of the lease while COMMAND runs; default a third of the shortest time between ticks, at most 1m")
-	flags.IntVar(&f.attempts, "attempts", 1, "how often COMMAND is begun for a tick, at most")
+	flags.IntVar(&f.attempts, "attempts", 1, "how many attempts of each tick may be begun, on all hosts together")
 	flags.Var((*duration)(&f.fired), "fired", "how often cron or a timer starts leasehold on each host; default at the ticks alone")
 	flags.IntVar(&f.count, "count", 5, "how many ticks to print")
 	flags.StringVar(&f.from, "from", "", "print the ticks after this time, as 2026-11-25T02:00:00Z; default now")

@@ -33,20 +33,25 @@ in a local directory.
 
 Exit codes: that of COMMAND, or 128+signal, once it ran; else
   64  usage                             73  an earlier run still runs here
-  65  unreadable or newer record        75  not obtained: another has it (-E)
+  65  unreadable or newer record, or    75  not obtained: another has it, or
+      run log                               the tick needs no run (-E)
   69  store unreachable, or unknown     77  no permission
       whether it did what it was asked  78  configuration
   70  internal error, or a ulimit is    79  lease lost, and COMMAND stopped
       too low                           126, 127  COMMAND can't be run, or found
   71  a clock is off: this host's, or the servers'`
 
-const rootExamples = `  # on ten hosts at once: one of them runs it, the others exit with 75
-  leasehold run --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- cleanup --all
+const rootExamples = `  export LEASEHOLD_STORE=zk://zk1,zk2,zk3/apps
 
-  # who has it?
-  export LEASEHOLD_STORE=zk://zk1,zk2,zk3/apps
-  leasehold status /db/hourly_cleanup
-  leasehold list /db`
+  # on ten hosts, every five minutes: one of them runs it, once for each night
+  leasehold run --schedule '0 2 * * *' --timezone UTC --attempts 3 /db/nightly -- nightly-report
+
+  # who has run it, and what runs now?
+  leasehold history /db/nightly
+  leasehold list /db
+
+  # a service with a standby, which takes over within 30 s
+  leasehold run -d 30s --wait forever --release always /scheduler -- scheduler --port 80`
 
 func (p *program) rootCommand() *cobra.Command {
 	versionToo := false

@@ -22,11 +22,19 @@ import (
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
-runs. If the lease is about to be lost, COMMAND and all that it started are
-stopped (SIGTERM, and SIGKILL after --kill-after) before another holder can have
-it, and the exit code is 79. If the lease is lost already, there is no time for
-SIGTERM. A watchdog, which is COMMAND's parent process, does the same if
-leasehold is killed, or is stopped until the lease ends.
+runs.
+` + scheduleHelp + `
+
+Without --schedule, the lease stays when COMMAND has ended, until -d after it was
+last renewed: other holders are kept off until then. This one, which is this host
+unless --holder is given, may run COMMAND again at any time; with --once it may
+not either. --release ends the lease with COMMAND.
+
+If the lease is about to be lost, COMMAND and all that it started are stopped
+(SIGTERM, and SIGKILL after --kill-after) before another holder can have it, and
+the exit code is 79. If the lease is lost already, there is no time for SIGTERM. A
+watchdog, which is COMMAND's parent process, does the same if leasehold is killed,
+or is stopped until the lease ends.
 
 On Linux that reaches processes in groups and sessions of their own, and
 daemons; they get SIGTERM when COMMAND's process group has ended, or half of
@@ -48,10 +56,11 @@ that share its network; elsewhere by the same user. Containers that share a
 directory and not the network can name it in $LEASEHOLD_RUNTIME_DIR.`
 
 const runExamples = `  # crontab on every host, fired often: the job is run once for each night, also if a
-  # host dies midway (another takes over), or was down at two o'clock
+  # host dies midway (another takes over), or all were down at two o'clock
   */5 * * * *  /usr/bin/leasehold run -q --schedule "0 2 * * *" --timezone UTC --attempts 3 /db/nightly -- /opt/nightly-report
 
-  # crontab on ten hosts: one of them runs it; no mail from the other nine
+  # crontab on ten hosts: one of them runs it, each hour the same one while it is well;
+  # no mail from the other nine
   0 * * * *  /usr/bin/leasehold run -q --store zk://zk1,zk2,zk3/apps -d 70m /db/hourly_cleanup -- /opt/cleanup --all
 
   # a service with a standby, which takes over within 30 s, or at once if this one ends
@@ -79,7 +88,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run [flags] PATH -- COMMAND [ARG...]",
 		Short:   "Run COMMAND if the lease is obtained",
-		Long:    runHelp + scheduleHelp,
+		Long:    runHelp,
 		Example: runExamples,
 		Args:    pathAndCommand,
 	}
@@ -94,8 +103,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	f.lease.register(cmd, "on a denial, print who has the lease as a line of JSON", ". An earlier run on this host is not waited for")
 	flags := cmd.Flags()
 	f.schedule.register(flags)
-	flags.BoolVar(&f.log, "log", true, "enter the run in the path's run log, which leasehold history shows")
+	flags.BoolVar(&f.log, "log", true, "enter the run in the path's run log, which leasehold history shows; not with --log=false")
 	flags.BoolVar(&f.renew, "renew", true, "keep the lease alive while COMMAND runs; else COMMAND is stopped when it ends")
+	flags.Lookup("duration").Usage = "the lease's duration, like 70m or 1d (required without --schedule)"
 	flags.Var(&f.release, "release", "when to release the lease at COMMAND's end: never, always, on-success or on-failure")
 	flags.Var(&f.lease.holder.suffix, "holder-suffix", "add the process id and a random number to the holder's name, so that each run on a host is a holder of its own (with --release always, or what it has is nobody's until it ends)")
 	flags.Var(&f.leftBehind, "left-behind", "what happens to processes that outlive COMMAND: go-on (the lease is not kept alive for them), wait (the run lasts until they end, as for a COMMAND that makes itself a daemon) or stop")

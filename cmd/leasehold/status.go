@@ -29,7 +29,12 @@ func (p *program) statusCommand() *cobra.Command {
 		Short: "Say who has a lease, until when, since when, and its token",
 		Long: `Say of each lease whether it is free, held, expired, unreadable (what is stored
 there is not a record) or newer (a newer program wrote the record). The exit
-code is 0 whichever it is.`,
+code is 0 whichever it is.
+
+What runs there, as the run log has it, is in the column RUN: running, idle,
+retrying (a tick has failed, and may be tried again) or paused. A lease is held
+without a run, too: after the last run of a tick, until the next tick, and after
+a run without --schedule, until its end.`,
 		Example: statusExamples,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

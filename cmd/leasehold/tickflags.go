@@ -12,16 +12,17 @@ import (
 
 // scheduleHelp is the part of run's help about --schedule.
 const scheduleHelp = `
-
-With --schedule, COMMAND is run once for each time of a cron expression, which is
-called a tick, on one of the hosts. Fire it as often as you like, from cron or a
-timer on all of them: whoever asks first runs the newest tick that is due; if that
-host dies, or COMMAND fails and --attempts allows another, the next who asks runs
-it again; and after a success nobody does. It is not run for ticks that were due
-before the schedule was first seen at PATH: see --since. All hosts need the same
-schedule and zone. COMMAND also gets LEASEHOLD_TICK, LEASEHOLD_ATTEMPT and
-LEASEHOLD_LAST_SUCCESS (the tick of the last success). With --wait it waits while
-another runs the tick, never for the next one. See leasehold history.`
+With --schedule, COMMAND is run once for each tick, which is a time of a cron
+expression, on one of the hosts. Start leasehold from cron or a timer on all of
+them, as often as you like: the first to ask runs the newest tick that is due. If
+that host dies, or COMMAND fails, the next to ask runs the tick again, while
+--attempts allows it; after a success nobody does. Ticks that were due before the
+schedule was first seen at PATH are not run: see --since. All hosts need the same
+schedule and zone. With --wait it waits while another runs the tick, and never for
+the next tick. COMMAND also gets LEASEHOLD_TICK, LEASEHOLD_ATTEMPT and
+LEASEHOLD_LAST_SUCCESS, the tick of the last success. leasehold history shows the
+runs, leasehold plan what will happen. A job that may hang needs a limit of its
+own: -- timeout 2h COMMAND.`
 
 // tickFlags say when a job is due, and how each tick may be run. Without --schedule
 // it is due whenever somebody asks.
@@ -39,11 +40,11 @@ type tickFlags struct {
 func (f *tickFlags) register(flags *pflag.FlagSet) {
 	f.given = flags
 	f.scheduleFlags.register(flags)
-	flags.Lookup("schedule").Usage = "run COMMAND once for each `TIME` of a cron expression, like '0 2 * * *' or @daily; -d defaults to a third of the shortest time between ticks, at most 1m"
+	flags.Lookup("schedule").Usage = "run COMMAND once for each time of a `CRON` expression, like '0 2 * * *' or @daily; -d defaults to a third of the shortest time between ticks, at most 1m"
 	flags.IntVar(&f.attempts, "attempts", 1, "with --schedule: how many attempts of each tick may be begun, on all hosts together")
 	f.retryAfter = 30 * time.Second
 	flags.Var((*duration)(&f.retryAfter), "retry-after", "with --schedule: how long after a failure the next attempt may begin; doubles with each, up to 6m")
-	flags.StringVar(&f.since, "since", "", "with --schedule: `TIME` (RFC 3339) of the first tick that may be caught up on; default the first one after this schedule was first seen")
+	flags.StringVar(&f.since, "since", "", "with --schedule: `TIME` (RFC 3339) of the first tick that may be caught up on; default the first one after this schedule was first seen at PATH")
 	flags.Var((*duration)(&f.startWithin), "start-within", "with --schedule: don't begin a tick that has been due for longer")
 }
 
