@@ -78,6 +78,29 @@ func plainRun(t *testing.T, f fleet, _ time.Time) *leasehold.Lease {
 	return l
 }
 
+// TestKazooRunsThatCountOnce, or not at all: the record shows kazoo's newest run,
+// until somebody replaces it who keeps no log.
+func TestKazooRunsThatCountOnce(t *testing.T) {
+	t.Parallel()
+	f, due := newFleet(t), now()
+	f.wantKazoo(t, true, "kazoo-a", time.Second, due.Add(-time.Hour))
+	f.kazooRuns(t, "kazoo-b")
+	if err := f.tick(t, dueAt(3, due), 2).Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.wantRuns(t, entry{"host-a", due, 2, runlog.Running}, entry{"kazoo-b", due, 1, runlog.Unknown})
+
+	f.kazooRuns(t, "kazoo-a")
+	l, err := f.host.TryAcquire(t.Context(), f.path, tickTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.tick(t, dueAt(3, due), 3)
+}
+
 // TestAgainAfterKazoo: who reopens a tick that kazoo has run can run it, whether
 // or not one of ours was begun before.
 func TestAgainAfterKazoo(t *testing.T) {
