@@ -70,6 +70,42 @@ func editOnce(path, id string, change func(l runlog.Log, id string) (runlog.Log,
 	}
 }
 
+// undoLog returns the edit that takes out an attempt. If the log is as the
+// attempt has left it, it becomes what it was before, but for kazoo's run: the
+// record that is put back does not show that kazoo wrote it.
+func undoLog(replaced Entry, id string) LogEdit {
+	return func(data []byte) ([]byte, error) {
+		log, err := parseLog(replaced.Path, data)
+		if err != nil {
+			return nil, err
+		}
+		if len(log.Runs) == 0 || log.Runs[0].ID != id || log.Runs[0].Result != runlog.Running || replaced.Log == nil {
+			return log.Withdraw(id).Marshal()
+		}
+		if !replaced.ByKazoo {
+			return replaced.Log.Data, nil
+		}
+		rec, err := parseRecord(replaced)
+		if err != nil {
+			return nil, err
+		}
+		if log, err = parseLog(replaced.Path, replaced.Log.Data); err != nil {
+			return nil, err
+		}
+		return log.NoteKazoo(recordForTick(replaced, rec)).Marshal()
+	}
+}
+
+// parseLog returns the run log in data, or a *LogError.
+func parseLog(path string, data []byte) (runlog.Log, error) {
+	log, err := runlog.Parse(data)
+	if err != nil {
+		var newer *runlog.VersionError
+		return log, &LogError{Path: path, Newer: errors.As(err, &newer), Err: err}
+	}
+	return log, nil
+}
+
 // ErrNoTick means that no tick was begun yet.
 var ErrNoTick = errors.New("no tick was begun yet")
 
@@ -77,11 +113,13 @@ var ErrNoTick = errors.New("no tick was begun yet")
 var errRunning = errors.New("a run goes on")
 
 // Reopen allows one more attempt of the newest tick at path that was begun,
-// whether or not it succeeded. If nothing runs any more, but the lease is kept
-// until the next tick, it is released. It returns ErrNoTick if there was none.
+// whether or not it succeeded; what kazoo has run no longer counts. If nothing
+// runs any more, but the lease is kept until the next tick, it is released. It
+// returns ErrNoTick if there was none.
 func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
+	var record *runlog.Record
 	reopen := func(l runlog.Log, id string) (runlog.Log, error) {
-		l, ok := l.Reopen(c.note(by, reason), id)
+		l, ok := l.NoteKazoo(record).Reopen(c.note(by, reason), id)
 		if !ok {
 			return l, fmt.Errorf("%w at %q", ErrNoTick, path)
 		}
@@ -100,6 +138,7 @@ func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
 		if err != nil {
 			return err
 		}
+		record = recordForTick(e, rec)
 		if rec == nil || !c.wallNow().Before(rec.End) {
 			return wrapUntyped(c.Store.EditLog(ctx, path, edit), "write the run log of %q", path)
 		}

@@ -296,10 +296,17 @@ func (r *request) question(old Entry, rec *kazoo.Record, log runlog.Log) runlog.
 	if old.Log != nil {
 		q.Logged = old.Log.Written
 	}
-	if rec != nil && !rec.IsReleased() {
-		q.Record = &runlog.Record{Holder: rec.Holder, End: rec.End, Created: old.Since, ByKazoo: old.ByKazoo}
-	}
+	q.Record = recordForTick(old, rec)
 	return q
+}
+
+// recordForTick returns what the rule of ticks has to know of rec, the record in
+// old.
+func recordForTick(old Entry, rec *kazoo.Record) *runlog.Record {
+	if rec == nil || rec.IsReleased() {
+		return nil
+	}
+	return &runlog.Record{Holder: rec.Holder, End: rec.End, Created: old.Since, ByKazoo: old.ByKazoo}
 }
 
 // enter adds to p, which is to replace old, that the attempt is entered in the
@@ -319,6 +326,7 @@ func (r *request) enter(p Proposal, old Entry, rec *kazoo.Record) (Proposal, err
 		if own := rec != nil && rec.Holder == r.name; own && log.Head.Running && r.wallNow().Before(rec.End) {
 			return p, nil // it carries on the attempt that is running
 		}
+		log = log.NoteKazoo(recordForTick(old, rec))
 		entered = log.Enter(run)
 	} else {
 		q := r.question(old, rec, log)
@@ -333,33 +341,6 @@ func (r *request) enter(p Proposal, old Entry, rec *kazoo.Record) (Proposal, err
 	}
 	p.UndoLog = undoLog(old, run.ID)
 	return p, nil
-}
-
-// undoLog returns the edit that takes out an attempt. If the log is as the
-// attempt has left it, it becomes what it was before, unless kazoo's run was
-// entered with the attempt: the record that is put back does not show that kazoo
-// wrote it.
-func undoLog(replaced Entry, id string) LogEdit {
-	return func(data []byte) ([]byte, error) {
-		log, err := parseLog(replaced.Path, data)
-		if err != nil {
-			return nil, err
-		}
-		if len(log.Runs) > 0 && log.Runs[0].ID == id && log.Runs[0].Result == runlog.Running && replaced.Log != nil && !replaced.ByKazoo {
-			return replaced.Log.Data, nil
-		}
-		return log.Withdraw(id).Marshal()
-	}
-}
-
-// parseLog returns the run log in data, or a *LogError.
-func parseLog(path string, data []byte) (runlog.Log, error) {
-	log, err := runlog.Parse(data)
-	if err != nil {
-		var newer *runlog.VersionError
-		return log, &LogError{Path: path, Newer: errors.As(err, &newer), Err: err}
-	}
-	return log, nil
 }
 
 // CheckTick tells what TryAcquireTick would be told at this moment, with all that

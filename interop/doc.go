@@ -6,5 +6,6 @@
 //   - races of both for one lease;
 //   - records that nobody may touch, since they can't be read or are newer;
 //   - renewals and releases that come too late;
+//   - ticks of a schedule where kazoo runs the job, too, and the run log;
 //   - the record's bytes, which must not tell who wrote it.
 package interop

@@ -14,7 +14,7 @@ func (l Log) headUntil(limit time.Time) Head {
 	if !old.Tick.After(limit) {
 		return old
 	}
-	h := Head{Schedule: old.Schedule, Timezone: old.Timezone, Since: old.Since, Paused: old.Paused}
+	h := Head{Schedule: old.Schedule, Timezone: old.Timezone, Since: old.Since, Kazoo: old.Kazoo, Paused: old.Paused}
 	if !old.LastSuccess.After(limit) {
 		h.LastSuccess, h.LastSuccessEnd = old.LastSuccess, old.LastSuccessEnd
 		h.Tick, h.Done = old.LastSuccess, !old.LastSuccess.IsZero()
@@ -99,9 +99,12 @@ func (l Log) Has(id string) bool { return l.index(id) >= 0 || l.Head.ID == id &&
 // Begin enters r as the attempt that d, the answer to q, lets begin. What was
 // running and did not report is unknown from now on.
 func (d Decision) Begin(q Question, r Run) Log {
-	l := Log{Head: d.head, Runs: q.Log.Runs}.unknown()
+	l := d.log.unknown()
 	if d.kazoo != nil {
-		l = l.enter(*d.kazoo)
+		l.Head.Kazoo = time.Time{}
+		if entered := l.find(d.kazoo.ID); entered != nil {
+			*entered = *d.kazoo
+		}
 	}
 	r.Tick, r.Attempt, r.Result = q.Due.UTC(), d.Attempt, Running
 	l = l.enter(r).Note(q)
@@ -192,14 +195,15 @@ func (l Log) Resume(n Note, id string) Log {
 	return l.byHand(Resumed, n, id)
 }
 
-// Reopen allows one more attempt of the newest tick, whether or not it succeeded;
-// ok is false if no tick was begun yet.
+// Reopen allows one more attempt of the newest tick, whether or not it succeeded,
+// and no longer counts kazoo's run; ok is false if no tick was begun yet.
 func (l Log) Reopen(n Note, id string) (_ Log, ok bool) {
 	h := &l.Head
 	if h.Tick.IsZero() {
 		return l, false
 	}
 	h.Done, h.Limit, h.RetryAt = false, max(h.Limit, h.Attempts+1), time.Time{}
+	h.Kazoo = time.Time{}
 	return l.byHand(Reopened, n, id), true
 }
 
@@ -207,8 +211,18 @@ func (l Log) byHand(what Result, n Note, id string) Log {
 	return l.enter(Run{ID: id, Holder: n.By, Started: second(n.Since), Result: what, Reason: n.Reason})
 }
 
-// kazooID makes an id for kazoo's run, which is always the same for one record.
-func kazooID(r Record) string { return "kazoo-" + r.Created.UTC().Format("20060102T150405.000") }
+// NoteKazoo enters kazoo's run, if r is a record of kazoo's: what replaces it
+// would hide that. For what tick that run was is left to the rule.
+func (l Log) NoteKazoo(r *Record) Log {
+	if r == nil || !r.ByKazoo || l.index(kazooID(r.Created)) >= 0 {
+		return l
+	}
+	l.Head.Kazoo = r.Created.UTC()
+	return l.enter(Run{ID: kazooID(r.Created), Holder: r.Holder, Started: r.Created, Result: Unknown})
+}
+
+// kazooID makes an id for a run of kazoo's, which is always the same.
+func kazooID(began time.Time) string { return "kazoo-" + began.UTC().Format("20060102T150405.000") }
 
 func second(t time.Time) time.Time {
 	if t.IsZero() {

@@ -2,6 +2,7 @@ package runlog_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,35 @@ func TestBeginEntersRunOfKazoo(t *testing.T) {
 	want := runlog.Run{ID: "kazoo-20261125T030000.000", Tick: tick1, Attempt: 1, Holder: "kazoo-a", Started: tick1, Result: runlog.Unknown}
 	if len(l.Runs) != 2 || l.Runs[1] != want || l.Head.Attempts != 2 || l.Head.ID != "2" {
 		t.Errorf("got %+v, want the run 2 and %+v", l, want)
+	}
+}
+
+// The run is that of the tick, once, whether or not its entry is still there.
+func TestBeginCountsNotedRunOfKazoo(t *testing.T) {
+	t.Parallel()
+	noted := runlog.Log{}.NoteKazoo(kazooRecord(tick1, tick1)).Enter(run("plain", "host-b"))
+	if twice := noted.NoteKazoo(kazooRecord(tick1, tick1)); len(twice.Runs) != 2 {
+		t.Errorf("got %+v, want kazoo's run once", twice.Runs)
+	}
+	cut := noted
+	cut.Runs = nil
+	for _, tt := range []struct {
+		log  runlog.Log
+		want []string
+	}{{noted, []string{"2", "plain", "kazoo-20261125T030000.000"}}, {cut, []string{"2"}}} {
+		q := ask(tt.log)
+		q.Attempts = 3
+		l := stored(t, runlog.Decide(q).Begin(q, run("2", host)))
+		var ids []string
+		for _, r := range l.Runs {
+			ids = append(ids, r.ID)
+		}
+		if !slices.Equal(ids, tt.want) || l.Head.Attempts != 2 || !l.Head.Kazoo.IsZero() {
+			t.Errorf("got the runs %q, the head %+v, want %q, 2 attempts", ids, l.Head, tt.want)
+		}
+		if len(ids) == 3 && (l.Runs[2].Tick != tick1 || l.Runs[2].Attempt != 1) {
+			t.Errorf("got %+v, want the attempt 1", l.Runs[2])
+		}
 	}
 }
 

@@ -47,6 +47,10 @@ type Head struct {
 	LastSuccess    time.Time `json:"last_success,omitzero"`     // the newest tick that succeeded
 	LastSuccessEnd time.Time `json:"last_success_end,omitzero"` // when its run ended
 
+	// Kazoo is when kazoo's newest run began that no tick has counted: its record
+	// may be replaced, or put back by another.
+	Kazoo time.Time `json:"kazoo,omitzero"`
+
 	Paused *Note `json:"paused,omitempty"` // nil unless ticks are refused
 }
 
@@ -164,7 +168,7 @@ func (l Log) check() error {
 // toUTC changes all times of l, in place, to UTC.
 func (l *Log) toUTC() {
 	h := &l.Head
-	times := []*time.Time{&h.Since, &h.Tick, &h.RetryAt, &h.Until, &h.LastSuccess, &h.LastSuccessEnd}
+	times := []*time.Time{&h.Since, &h.Tick, &h.RetryAt, &h.Until, &h.LastSuccess, &h.LastSuccessEnd, &h.Kazoo}
 	if h.Paused != nil {
 		times = append(times, &h.Paused.Since)
 	}

@@ -20,6 +20,7 @@ func mayBegin(q runlog.Question) (attempt int, ok bool) {
 		since = q.Now
 	}
 	var attempts, allowed int
+	kazoo := h.Kazoo
 	if ours {
 		attempts, allowed = h.Attempts, h.Limit
 	}
@@ -30,9 +31,12 @@ func mayBegin(q runlog.Question) (attempt int, ok bool) {
 		if r.End.After(q.Now) && !(finished && r.Holder == q.Holder) {
 			return 0, false // held
 		}
-		if r.ByKazoo && q.Due.Sub(r.Created) <= q.Skew {
-			attempts++
+		if r.ByKazoo {
+			kazoo = r.Created
 		}
+	}
+	if !kazoo.IsZero() && q.Due.Sub(kazoo) <= q.Skew {
+		attempts++
 	}
 	for _, refused := range []bool{
 		h.Paused != nil,
@@ -112,6 +116,9 @@ func drawQuestion(t *rapid.T) runlog.Question {
 		if !h.Running {
 			h.Until = near("until", q.Now)
 		}
+	}
+	if maybe("kazoo before") {
+		h.Kazoo = near("kazoo's run", tick1)
 	}
 	// The tick that a wrong clock has entered stands alone: mayBegin reads no
 	// entries, TestFutureTickCountsForNobody has them.

@@ -75,8 +75,8 @@ type Decision struct {
 	// New is set if the schedule or the zone is not the one that the log has.
 	New bool
 
-	head  Head // the log's, without what counts for nobody
-	kazoo *Run // kazoo's run of the tick, which is not in the log yet
+	log   Log  // with kazoo's run, without what counts for nobody
+	kazoo *Run // kazoo's run, if it is one of the tick
 }
 
 // oldTick is for how long a tick may have been due before the schedule was first
@@ -85,8 +85,9 @@ const oldTick = 2 * time.Minute
 
 // Decide is the rule of ticks. First, a tick in the log that is later than the log
 // itself, by more than the skew, counts for nobody: a wrong clock entered it. And
-// a record that kazoo made at or after Due, less the skew, is an attempt of Due.
-// Then the first line that applies decides.
+// kazoo's newest run, which its record shows or, once that was replaced, the log,
+// is an attempt of Due if it began at or after that, less the skew. Then the first
+// line that applies decides.
 //
 //	   if                                                     then
 //	1  ticks are paused                                       IsPaused
@@ -112,9 +113,10 @@ const oldTick = 2 * time.Minute
 // included, but for one that the newest attempt has left when it was finished:
 // nobody is behind that one, and its holder may have it.
 func Decide(q Question) Decision {
-	h := q.Log.headUntil(q.Logged.Add(q.Skew))
-	newest := q.Log.find(h.ID)
-	d := Decision{New: h.Schedule != q.Schedule || h.Timezone != q.Timezone, head: h}
+	log := q.Log.NoteKazoo(q.Record)
+	log.Head = log.headUntil(q.Logged.Add(q.Skew))
+	h, newest := log.Head, log.find(log.Head.ID)
+	d := Decision{New: h.Schedule != q.Schedule || h.Timezone != q.Timezone, log: log}
 	refuse := func(v Verdict, run *Run, at time.Time) Decision {
 		d.Verdict, d.Run, d.At = v, run, at
 		return d
@@ -134,10 +136,14 @@ func Decide(q Question) Decision {
 	unexpired := r != nil && q.Now.Before(r.End)
 	running := unexpired && !r.ByKazoo && h.Running && (newest == nil || newest.Holder == r.Holder)
 	left := unexpired && !r.ByKazoo && h.Until.Equal(r.End)
-	if r != nil && r.ByKazoo && !r.Created.Before(q.Due.Add(-q.Skew)) {
+	if !h.Kazoo.IsZero() && !h.Kazoo.Before(q.Due.Add(-q.Skew)) {
 		begun++
-		d.kazoo = &Run{ID: kazooID(*r), Tick: q.Due.UTC(), Attempt: begun, Holder: r.Holder, Started: r.Created.UTC(), Result: Unknown}
-		last = d.kazoo
+		run := Run{ID: kazooID(h.Kazoo), Started: h.Kazoo, Result: Unknown} // its entry may have been cut
+		if entered := log.find(run.ID); entered != nil {
+			run = *entered
+		}
+		run.Tick, run.Attempt = q.Due.UTC(), begun
+		d.kazoo, last = &run, &run
 	}
 	nextIsSoon := q.Now.Before(q.Next) && q.Next.Sub(q.Now) < q.Skew
 

@@ -46,6 +46,7 @@ func TestDecide(t *testing.T) {
 	reopened, _ := succeeded.Reopen(note, "again")
 	cut := begun(host)
 	cut.Runs = nil
+	q0 := ask(runlog.Log{})
 	for _, tt := range []struct {
 		name string
 		log  runlog.Log
@@ -108,6 +109,10 @@ func TestDecide(t *testing.T) {
 		{name: "6 kazoo ran the tick before", log: seen, edit: func(q *runlog.Question) { q.Record = kazooRecord(tick1.Add(-skew-ms), q.Now) }, want: runlog.Begin, n: 1},
 		{name: "6 not kazoo", log: seen, edit: func(q *runlog.Question) { q.Record = record("host-b", q.Now) }, want: runlog.Begin, n: 1},
 		{name: "6 kazoo ran it once", log: seen, edit: func(q *runlog.Question) { q.Attempts, q.Record = 2, kazooRecord(tick1, q.Now) }, want: runlog.Begin, n: 2},
+		{name: "6 kazoo ran it, and its record was replaced", log: seen.NoteKazoo(kazooRecord(tick1, q0.Now)), edit: func(q *runlog.Question) {
+			q.Record = record("kazoo-a", q.Now) // by us
+		}, want: runlog.IsSpent, run: "kazoo-20261125T030000.000"},
+		{name: "6 kazoo ran the tick before, and its record was replaced", log: seen.NoteKazoo(kazooRecord(tick1.Add(-skew-ms), q0.Now)), want: runlog.Begin, n: 1},
 		{name: "6 kazoo ran it after a failure", log: failed, edit: func(q *runlog.Question) {
 			q.Attempts, q.Record, q.Now = 2, kazooRecord(later, later), later
 		}, want: runlog.IsSpent, run: "kazoo-20261125T030100.000"},
