@@ -19,6 +19,7 @@ type Lease struct {
 	path    string
 	slot    int
 	head    runlog.Head   // of the run log as the grant has left it
+	undoLog LogEdit       // takes the attempt out of it; nil where none was entered
 	busy    chan struct{} // holds one value while Renew, Release, Finish or Undo is at work
 
 	finished  bool        // guarded by busy
@@ -363,12 +364,15 @@ func (l *Lease) undo(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
-	var edit LogEdit
-	if a := l.request.attempt; a != nil {
-		edit = undoLog(replaced, a.run.ID)
-	}
 	l.setOver(errReleasing)
-	if err := l.request.Store.Release(ctx, entry, data, edit); err != nil && !errors.Is(err, ErrLost) {
+	err = l.request.Store.Release(ctx, entry, data, l.undoLog)
+	switch {
+	case isLogError(err): // nothing was written: the attempt counts
+		err = l.request.Store.Release(ctx, entry, data, nil)
+	case errors.Is(err, ErrLost) && l.undoLog != nil:
+		err = l.request.Store.EditLog(ctx, l.path, l.undoLog)
+	}
+	if err != nil && !errors.Is(err, ErrLost) && !isLogError(err) {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
 	l.setOver(errReleased)

@@ -163,6 +163,7 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 		return &ArgumentError{Name: "lease", Value: l.path, Want: "must be that of a tick, or the Client have its RunLog set, to be finished"}
 	}
 	l.finishing.Store(true)
+	defer l.request.warnOfSilence(ctx, l.path)()
 	ctx, cancel := outlive(ctx, releaseTime)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, max(0, l.counted())+finishTime)
@@ -191,32 +192,41 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 	a := l.request.attempt
 	l.mu.Lock()
-	entry, record, over := l.entry, l.record, l.over
+	entry, record, over, left := l.entry, l.record, l.over, l.remaining()
 	l.mu.Unlock()
 	if a.schedule == nil || errors.Is(over, ErrLost) && !errors.Is(over, errReleasing) {
 		return l.request.Store.EditLog(ctx, l.path, finishEdit(l.path, end, 0))
 	}
-	left := record.Released()
+	lasts := over == nil && left > 0
+	next := record.Released()
 	number := l.Attempt()
 	if end.Result == runlog.Success || number >= a.schedule.Attempts {
 		until := a.next.Add(-l.request.skew).Truncate(time.Second)
 		if l.storeNow(entry).Before(until) {
-			left.End, end.Until = until, until
+			next.End, end.Until = until, until
 		}
 	} else {
 		end.RetryAt = l.storeNow(entry).Add(a.schedule.pause(number))
 	}
-	data, err := left.Marshal()
+	data, err := next.Marshal()
 	if err != nil {
 		return err
 	}
 	l.setOver(errReleasing) // another may have it before the reply comes
 	err = l.request.Store.Release(ctx, entry, data, finishEdit(l.path, end, number))
-	switch {
-	case errors.Is(err, errReopened): // by hand, while it ran
+	if errors.Is(err, errReopened) { // by hand, while it ran
 		end.Until, end.RetryAt = time.Time{}, time.Time{}
 		if data, err = record.Released().Marshal(); err == nil {
 			err = l.request.Store.Release(ctx, entry, data, finishEdit(l.path, end, number))
+		}
+	}
+	switch {
+	case errors.Is(err, ErrLost) && l.request.Adopt && lasts && !end.Until.IsZero() && errors.Is(l.lossReason(ctx), errSuperseded):
+		// As Hold would have done with the next renewal: else others could have the
+		// lease before the next tick.
+		if err = l.adopt(ctx); err == nil || errors.Is(err, ErrLost) {
+			end.Until = time.Time{}
+			err = l.finish(ctx, end)
 		}
 	case errors.Is(err, ErrLost):
 		end.Until, end.RetryAt = time.Time{}, time.Time{}

@@ -1,6 +1,8 @@
 package leasehold
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -99,13 +101,12 @@ func (c *Client) TryAcquireTick(ctx context.Context, path string, s Schedule, d 
 	}
 	for {
 		l, err := r.tryTick(ctx, path, s)
-		var denial *TickError
-		switch {
-		case errors.Is(err, errNextDue) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
-		case errors.As(err, &denial) && denial.Verdict == runlog.IsNextSoon && ctx.Err() == nil:
-			r.sleepUntil(ctx, denial.At, nil)
-		default:
+		next := r.nextDue(err)
+		if next.IsZero() || ctx.Err() != nil {
 			return l, err
+		}
+		if r.sleepUntil(ctx, next, nil); ctx.Err() != nil {
+			return nil, waitError(ctx, err, ctx.Err())
 		}
 	}
 }
@@ -127,20 +128,29 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 		if err == nil {
 			l, err = r.grantTick(ctx, e, s)
 		}
-		until := mayBegin(err)
+		next, until := r.nextDue(err), mayBegin(err)
+		var skew *ClockSkewError
 		switch {
 		case err == nil:
 			stop()
 			return l, nil
-		case errors.Is(err, errNextDue) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
-		case errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
-			sleep(ctx, retryDelay)
-		case until.IsZero() || ctx.Err() != nil:
+		case errors.Is(err, ErrOutcomeUnknown) || ctx.Err() != nil:
 			stop()
 			return nil, waitError(ctx, denial, err)
-		default:
+		case !next.IsZero(): // our own grant, taken back, has changed the record
+			denial = err
+			r.sleepUntil(ctx, next, nil)
+		case errors.As(err, &skew) && !skew.Until.IsZero(): // so here
+			denial = cmp.Or(denial, err)
+			r.sleepUntil(ctx, skew.Until.Add(max(skew.Most, 0)), nil)
+		case errors.Is(err, ErrUnreachable):
+			sleep(ctx, retryDelay)
+		case !until.IsZero():
 			denial = err
 			r.sleepUntil(ctx, until, changed)
+		default:
+			stop()
+			return nil, err
 		}
 		stop()
 		if ctx.Err() != nil {
@@ -152,11 +162,30 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 // watchLog watches the record at path, and returns it with the run log: whether
 // a run goes on behind a record that has not ended, only the log tells.
 func (r *request) watchLog(ctx context.Context, path string) (Entry, <-chan struct{}, error) {
+	defer r.warnOfSilence(ctx, path)()
 	e, changed, err := r.Store.Watch(ctx, path)
 	if err == nil {
 		e, err = r.Store.ReadLog(ctx, e)
 	}
 	return e, changed, wrapUntyped(err, "read lease %q", path)
+}
+
+// nextDue returns when to ask for the next tick, if err is the denial of one that is
+// not the newest any more, or soon will not be; else the zero time. It goes by this
+// host's clock, also where the store's has reached the next tick.
+func (r *request) nextDue(err error) time.Time {
+	var denial *TickError
+	if !errors.As(err, &denial) || errors.Is(err, ErrOutcomeUnknown) {
+		return time.Time{}
+	}
+	if !r.wallNow().Before(denial.Next) { // the tick has come while it was decided
+		return denial.Next
+	}
+	switch denial.Verdict {
+	case runlog.IsNextSoon, runlog.IsOverdue:
+		return denial.At
+	}
+	return time.Time{}
 }
 
 // mayBegin returns when a tick may be granted that was refused with err, unless
@@ -167,7 +196,7 @@ func mayBegin(err error) time.Time {
 	switch {
 	case errors.As(err, &denial):
 		switch denial.Verdict {
-		case runlog.IsRunning, runlog.IsHeld, runlog.IsWaiting, runlog.IsNextSoon:
+		case runlog.IsRunning, runlog.IsHeld, runlog.IsWaiting:
 			return denial.At
 		}
 	case errors.As(err, &held):
@@ -235,6 +264,9 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 		return nil, err
 	}
 	_, err = r.propose(known)
+	if errors.Is(err, ErrHeld) && known.Log != nil {
+		err = cmp.Or(r.decideTick(known), err) // the log tells more than the record
+	}
 	if errors.Is(err, ErrNeedsLog) && !known.Written.Before(r.attempt.due.Add(-r.skew)) {
 		// What was written since the tick is due is most likely by somebody who has
 		// run it: then the log refuses, and nothing else needs to be read.
@@ -319,21 +351,21 @@ func (r *request) enter(p Proposal, old Entry, rec *kazoo.Record) (Proposal, err
 	if p.Log, err = entered.Marshal(); err != nil {
 		return Proposal{}, &LogError{Path: old.Path, Err: err}
 	}
-	p.UndoLog = undoLog(old, run.ID)
+	p.UndoLog = undoLog(old, p.Log, run.ID)
 	return p, nil
 }
 
-// undoLog returns the edit that takes out an attempt. If the log is as the
-// attempt has left it, it becomes what it was before, unless kazoo's run was
-// entered with the attempt: the record that is put back does not show that kazoo
-// wrote it.
-func undoLog(replaced Entry, id string) LogEdit {
+// undoLog returns the edit that takes out the attempt id, with which the log became
+// entered. If it is still that, it becomes what it was before, unless kazoo's run
+// was entered with the attempt: the record that is put back does not show that
+// kazoo wrote it.
+func undoLog(replaced Entry, entered []byte, id string) LogEdit {
 	return func(data []byte) ([]byte, error) {
 		log, err := parseLog(replaced.Path, data)
 		if err != nil {
 			return nil, err
 		}
-		if len(log.Runs) > 0 && log.Runs[0].ID == id && log.Runs[0].Result == runlog.Running && replaced.Log != nil && !replaced.ByKazoo {
+		if bytes.Equal(data, entered) && replaced.Log != nil && !replaced.ByKazoo {
 			return replaced.Log.Data, nil
 		}
 		return log.Withdraw(id).Marshal()
@@ -349,10 +381,6 @@ func parseLog(path string, data []byte) (runlog.Log, error) {
 	}
 	return log, nil
 }
-
-// errNextDue means that the store's clock has reached the tick after the one that
-// was granted, so that this is not the newest one.
-var errNextDue = errors.New("the next tick is due")
 
 // CheckTick tells what TryAcquireTick would be told at this moment, with all that
 // the run log says of it: a nil error means that it would try to grant the lease.
@@ -372,9 +400,15 @@ func (c *Client) CheckTick(ctx context.Context, path string, s Schedule, d time.
 	if err != nil {
 		return wrapUntyped(err, "read lease %q", path)
 	}
+	return r.decideTick(e)
+}
+
+// decideTick returns what the run log in e says of the tick; unlike propose it says
+// what runs behind a record that has not ended.
+func (r *request) decideTick(e Entry) error {
 	rec, err := parseRecord(e)
 	if err == nil {
-		_, err = r.enter(Proposal{}, e, rec) // unlike propose it says what runs
+		_, err = r.enter(Proposal{}, e, rec)
 	}
 	return err
 }
@@ -390,11 +424,13 @@ func (l *Lease) judgeTick() error {
 	if l.request.Now != nil {
 		at = l.request.Now()
 	}
+	overdue := &TickError{Path: l.path, Schedule: a.schedule.Name, Due: a.due, Next: a.next, Attempts: a.schedule.Attempts, Decision: runlog.Decision{Verdict: runlog.IsOverdue}}
 	switch within := a.schedule.StartWithin; {
 	case !at.Before(a.next):
-		return errNextDue
+		overdue.At = a.next
+		return overdue
 	case within > 0 && at.Sub(a.due) > within:
-		return &TickError{Path: l.path, Schedule: a.schedule.Name, Due: a.due, Next: a.next, Attempts: a.schedule.Attempts, Decision: runlog.Decision{Verdict: runlog.IsOverdue}}
+		return overdue
 	}
 	return nil
 }

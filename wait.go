@@ -110,10 +110,15 @@ const SilentStore = "the store does not answer; waiting on"
 
 const silentTime = 10 * time.Second
 
+// warnOfSilence logs SilentStore after silentTime, unless it is stopped.
+func (c *Client) warnOfSilence(ctx context.Context, path string) (stop func() bool) {
+	return time.AfterFunc(silentTime, func() { c.log().WarnContext(ctx, SilentStore, "path", path) }).Stop
+}
+
 // watchAll returns what is at paths, and a channel that receives once that may
 // have changed.
 func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-chan struct{}, error) {
-	defer time.AfterFunc(silentTime, func() { r.log().WarnContext(ctx, SilentStore, "path", paths[0]) }).Stop()
+	defer r.warnOfSilence(ctx, paths[0])()
 	changed := make(chan struct{}, 1)
 	seen, err := seeAll(ctx, paths, func(ctx context.Context, path string) (Entry, error) {
 		e, event, err := r.Store.Watch(ctx, path)
@@ -140,6 +145,9 @@ func (r *request) firstEnd(seen []sighting) time.Time {
 		rec, err := s.record()
 		if err != nil { // nothing to wait for
 			continue
+		}
+		if r.isOnceBy(rec) {
+			return rec.End
 		}
 		end := s.HeldUntil
 		if rec != nil && rec.Holder != r.name && rec.End.After(end) {
