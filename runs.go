@@ -60,7 +60,7 @@ func editOnce(path, id string, change func(l runlog.Log, id string) (runlog.Log,
 		if err != nil {
 			return nil, err
 		}
-		if len(l.Runs) > 0 && l.Runs[0].ID == id {
+		if l.Has(id) {
 			return data, nil
 		}
 		if l, err = change(l, id); err != nil {
