@@ -91,7 +91,7 @@ func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
 		return err
 	}
 	edit := editOnce(path, newID(), reopen)
-	for {
+	for edited := false; ; {
 		e, err := c.Store.Read(ctx, path)
 		if err != nil {
 			return fmt.Errorf("read lease %q: %w", path, err)
@@ -105,8 +105,13 @@ func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
 		}
 		err = c.releaseFinished(ctx, e, *rec, edit)
 		switch {
+		case errors.Is(err, errRunning) && edited:
+			return nil
 		case errors.Is(err, errRunning):
-			return wrapUntyped(c.Store.EditLog(ctx, path, edit), "write the run log of %q", path)
+			if err := c.Store.EditLog(ctx, path, edit); err != nil {
+				return wrapUntyped(err, "write the run log of %q", path)
+			}
+			edited = true // what was running may have ended before, and have kept the lease
 		case errors.Is(err, ErrLost) && ctx.Err() == nil: // the record changed in between
 		default:
 			return wrapUntyped(err, "release lease %q", path)

@@ -265,3 +265,32 @@ func TestTickComesWhileItIsDecided(t *testing.T) {
 		}
 	})
 }
+
+// editedStore is a store where something else happens just before an edit.
+type editedStore struct {
+	*leasetest.Store
+	before func()
+}
+
+func (s *editedStore) EditLog(ctx context.Context, path string, edit leasehold.LogEdit) error {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.Store.EditLog(ctx, path, edit)
+}
+
+// TestReopenWhileARunEnds: the run has ended, and kept the lease, since Reopen has
+// seen it.
+func TestReopenWhileARunEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := &editedStore{Store: leasetest.NewStore()}
+		sleepUntilNext(time.Hour)
+		l := tick(t, client(s, "host-a"), every(time.Hour, 1))
+		s.before = func() { finish(t, l, runlog.Failure) }
+		wantNil(t, "Reopen", client(s, "host-b").Reopen(t.Context(), path, "bob", "wrong input"))
+		if got := tick(t, client(s, "host-b"), every(time.Hour, 1)).Attempt(); got != 2 {
+			t.Errorf("after Reopen: got attempt %d, want 2", got)
+		}
+	})
+}
