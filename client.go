@@ -388,17 +388,6 @@ func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
 	return nil
 }
 
-// undoData returns what to write over granted to take it back: the data that it
-// has replaced or, where there was no record, granted as a released lease. It
-// is no removal: a client of kazoo that has just read the record would fail to
-// delete it, and raise.
-func undoData(granted kazoo.Record, replaced Entry) ([]byte, error) {
-	if replaced.Data != nil {
-		return replaced.Data, nil
-	}
-	return granted.Released().Marshal()
-}
-
 // wrapUntyped adds what was attempted to errors that don't name the lease
 // themselves.
 func wrapUntyped(err error, format string, args ...any) error {

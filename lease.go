@@ -328,57 +328,6 @@ func (l *Lease) Release(ctx context.Context) error {
 	return nil
 }
 
-// Undo takes the grant back: what it has replaced is put back, so that a holder
-// who had the lease before still has it. Use it when the work can't begin after
-// all; once it has begun, use Release. A nil error means that the grant is not
-// there any more.
-//
-// Undo goes on for up to 5 s after ctx has ended, as Release does.
-func (l *Lease) Undo(ctx context.Context) error {
-	ctx, cancel := outlive(ctx, releaseTime)
-	defer cancel()
-	return l.undo(ctx)
-}
-
-// undoPromptly takes back a grant that does not stand. It returns
-// ErrOutcomeUnknown if it can't.
-func (l *Lease) undoPromptly(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-	defer cancel()
-	if err := l.undo(ctx); err != nil {
-		l.request.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.Holder(), "reason", err)
-		return fmt.Errorf("%w: the grant was not undone: %w", ErrOutcomeUnknown, err)
-	}
-	return nil
-}
-
-func (l *Lease) undo(ctx context.Context) error {
-	if err := l.lock(ctx); err != nil {
-		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
-	}
-	defer l.unlock()
-	l.mu.Lock()
-	entry, record, replaced := l.entry, l.record, l.replaced
-	l.mu.Unlock()
-	data, err := undoData(record, replaced)
-	if err != nil {
-		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
-	}
-	l.setOver(errReleasing)
-	err = l.request.Store.Release(ctx, entry, data, l.undoLog)
-	switch {
-	case isLogError(err): // nothing was written: the attempt counts
-		err = l.request.Store.Release(ctx, entry, data, nil)
-	case errors.Is(err, ErrLost) && l.undoLog != nil:
-		err = l.request.Store.EditLog(ctx, l.path, l.undoLog)
-	}
-	if err != nil && !errors.Is(err, ErrLost) && !isLogError(err) {
-		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
-	}
-	l.setOver(errReleased)
-	return nil
-}
-
 // wasReleased reports whether the grant in held is there, and was released.
 func (l *Lease) wasReleased(ctx context.Context, held Entry) bool {
 	e, err := l.request.Store.Read(ctx, l.path)

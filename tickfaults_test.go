@@ -89,6 +89,19 @@ func TestOnceWaits(t *testing.T) {
 	})
 }
 
+// A free slot is of no use to one who has another.
+func TestOnceWaitsWithSlots(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s, ctx := newCountingStore(t, 0)
+		a := client(s, "host-a")
+		a.Once = true
+		_, err := a.TryAcquire(t.Context(), path+"/1", time.Minute)
+		wantNil(t, "TryAcquire", err)
+		_, err = a.AcquireSlot(ctx, path, 2, time.Minute)
+		wantNil(t, "AcquireSlot", err)
+	})
+}
+
 func TestOnceWithSlots(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := client(leasetest.NewStore(), "host-a")

@@ -140,14 +140,16 @@ func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-c
 // firstEnd returns the earliest end of the leases that were seen, and the zero
 // time if one of them can be had whatever the time is.
 func (r *request) firstEnd(seen []sighting) time.Time {
+	for _, s := range seen {
+		if rec, err := s.record(); err == nil && r.isOnceBy(rec) {
+			return rec.End // whatever else is free
+		}
+	}
 	var first time.Time
 	for _, s := range seen {
 		rec, err := s.record()
 		if err != nil { // nothing to wait for
 			continue
-		}
-		if r.isOnceBy(rec) {
-			return rec.End
 		}
 		end := s.HeldUntil
 		if rec != nil && rec.Holder != r.name && rec.End.After(end) {
