@@ -11,6 +11,7 @@ import (
 
 	"leasehold.example/leasehold/internal/machine"
 	"leasehold.example/leasehold/kazoo"
+	"leasehold.example/leasehold/runlog"
 )
 
 // A Client acquires leases from a Store for one holder. Its fields may be set
@@ -46,7 +47,8 @@ type Client struct {
 	Adopt bool
 
 	// Once makes a lease count against its own holder, too: it is granted to nobody
-	// until it has ended or was released.
+	// until it has ended or was released. A holder that has a slot is granted no
+	// other one.
 	Once bool
 
 	// RunLog makes TryAcquire and Acquire, and those of slots, enter each grant in
@@ -301,12 +303,16 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return nil, fmt.Errorf("acquire lease %q: the store returned no record", path)
 	}
 	l := &Lease{request: r, path: path, slot: slot, entry: granted, replaced: replaced, record: *rec, busy: make(chan struct{}, 1)}
-	if granted.Log != nil {
-		if log, err := parseLog(path, granted.Log.Data); err == nil {
-			l.head = log.Head
-			if r.attempt != nil && !log.Has(r.attempt.run.ID) {
-				l.request = r.withoutLog()
+	if r.attempt != nil {
+		var log runlog.Log
+		if granted.Log != nil {
+			if log, err = parseLog(path, granted.Log.Data); err != nil {
+				return nil, fmt.Errorf("acquire lease %q: the store returned another run log than it was given: %w", path, err)
 			}
+			l.head, l.undoLog = log.Head, undoLog(replaced, granted.Log.Data, r.attempt.run.ID)
+		}
+		if !log.Has(r.attempt.run.ID) { // it carries another attempt on
+			l.request, l.undoLog = r.withoutLog(), nil
 		}
 	}
 	if err := cmp.Or(l.judge(ctx), l.judgeTick()); err != nil {
@@ -330,7 +336,7 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	now := r.wallNow()
 	held := kazoo.Decide(rec, r.name, now) == kazoo.Held
 	own := rec != nil && rec.Holder == r.name
-	if held || r.Once && own && now.Before(rec.End) {
+	if held || r.isOnceBy(rec) {
 		if behind := old.Written.Sub(now); held && r.Now == nil && behind > r.skew {
 			return Proposal{}, &ClockSkewError{Path: old.Path, Least: math.MinInt64, Most: -behind, Limit: r.skew}
 		}
@@ -360,6 +366,12 @@ func (r *request) propose(old Entry) (Proposal, error) {
 	return p, err
 }
 
+// isOnceBy reports whether rec is this holder's own, has not ended, and so keeps
+// the lease from it, as Once has it.
+func (r *request) isOnceBy(rec *kazoo.Record) bool {
+	return r.Once && rec != nil && rec.Holder == r.name && r.wallNow().Before(rec.End)
+}
+
 // checkMachine returns a *SameNameError if this holder has the lease on another
 // machine, and the name is the default one. With a name that was given it is
 // logged: the work may have moved.
@@ -374,17 +386,6 @@ func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
 	}
 	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "reason", err)
 	return nil
-}
-
-// undoData returns what to write over granted to take it back: the data that it
-// has replaced or, where there was no record, granted as a released lease. It
-// is no removal: a client of kazoo that has just read the record would fail to
-// delete it, and raise.
-func undoData(granted kazoo.Record, replaced Entry) ([]byte, error) {
-	if replaced.Data != nil {
-		return replaced.Data, nil
-	}
-	return granted.Released().Marshal()
 }
 
 // wrapUntyped adds what was attempted to errors that don't name the lease

@@ -130,6 +130,9 @@ func (e *TickError) reason() string {
 	case runlog.IsWaiting:
 		return fmt.Sprintf("%s may be tried again at %s; the last attempt %s", tick, formatEnd(e.At), describeEnd(e.Run))
 	case runlog.IsOverdue:
+		if !e.At.IsZero() {
+			return fmt.Sprintf("%s is not the newest any more: the next one is due at %s", tick, formatEnd(e.At))
+		}
 		return tick + " has been due for too long to be begun"
 	case runlog.IsNextSoon:
 		return fmt.Sprintf("%s needs no run, and the next one is due at %s", tick, formatEnd(e.At))

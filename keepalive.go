@@ -303,6 +303,11 @@ func (l *Lease) renewOrAdopt(ctx context.Context) error {
 	if l.counted() <= 0 { // released meanwhile, or past its end
 		return l.lossError()
 	}
+	return l.adopt(ctx)
+}
+
+// adopt acquires the lease anew, after the same holder has done so elsewhere.
+func (l *Lease) adopt(ctx context.Context) error {
 	again := l.request.withoutLog()
 	again.Once = false
 	adopted, err := again.grant(ctx, Entry{Path: l.path}, l.slot)

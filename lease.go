@@ -19,6 +19,7 @@ type Lease struct {
 	path    string
 	slot    int
 	head    runlog.Head   // of the run log as the grant has left it
+	undoLog LogEdit       // takes the attempt out of it; nil where none was entered
 	busy    chan struct{} // holds one value while Renew, Release, Finish or Undo is at work
 
 	finished  bool        // guarded by busy
@@ -324,54 +325,6 @@ func (l *Lease) Release(ctx context.Context) error {
 	}
 	l.setOver(errReleased)
 	l.request.log().InfoContext(ctx, "lease released", "path", l.path, "holder", l.request.name, "token", entry.Token)
-	return nil
-}
-
-// Undo takes the grant back: what it has replaced is put back, so that a holder
-// who had the lease before still has it. Use it when the work can't begin after
-// all; once it has begun, use Release. A nil error means that the grant is not
-// there any more.
-//
-// Undo goes on for up to 5 s after ctx has ended, as Release does.
-func (l *Lease) Undo(ctx context.Context) error {
-	ctx, cancel := outlive(ctx, releaseTime)
-	defer cancel()
-	return l.undo(ctx)
-}
-
-// undoPromptly takes back a grant that does not stand. It returns
-// ErrOutcomeUnknown if it can't.
-func (l *Lease) undoPromptly(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-	defer cancel()
-	if err := l.undo(ctx); err != nil {
-		l.request.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.Holder(), "reason", err)
-		return fmt.Errorf("%w: the grant was not undone: %w", ErrOutcomeUnknown, err)
-	}
-	return nil
-}
-
-func (l *Lease) undo(ctx context.Context) error {
-	if err := l.lock(ctx); err != nil {
-		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
-	}
-	defer l.unlock()
-	l.mu.Lock()
-	entry, record, replaced := l.entry, l.record, l.replaced
-	l.mu.Unlock()
-	data, err := undoData(record, replaced)
-	if err != nil {
-		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
-	}
-	var edit LogEdit
-	if a := l.request.attempt; a != nil {
-		edit = undoLog(replaced, a.run.ID)
-	}
-	l.setOver(errReleasing)
-	if err := l.request.Store.Release(ctx, entry, data, edit); err != nil && !errors.Is(err, ErrLost) {
-		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
-	}
-	l.setOver(errReleased)
 	return nil
 }
 

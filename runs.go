@@ -60,39 +60,13 @@ func editOnce(path, id string, change func(l runlog.Log, id string) (runlog.Log,
 		if err != nil {
 			return nil, err
 		}
-		if len(l.Runs) > 0 && l.Runs[0].ID == id {
+		if l.Has(id) {
 			return data, nil
 		}
 		if l, err = change(l, id); err != nil {
 			return nil, err
 		}
 		return l.Marshal()
-	}
-}
-
-// undoLog returns the edit that takes out an attempt. If the log is as the
-// attempt has left it, it becomes what it was before, but for kazoo's run: the
-// record that is put back does not show that kazoo wrote it.
-func undoLog(replaced Entry, id string) LogEdit {
-	return func(data []byte) ([]byte, error) {
-		log, err := parseLog(replaced.Path, data)
-		if err != nil {
-			return nil, err
-		}
-		if len(log.Runs) == 0 || log.Runs[0].ID != id || log.Runs[0].Result != runlog.Running || replaced.Log == nil {
-			return log.Withdraw(id).Marshal()
-		}
-		if !replaced.ByKazoo {
-			return replaced.Log.Data, nil
-		}
-		rec, err := parseRecord(replaced)
-		if err != nil {
-			return nil, err
-		}
-		if log, err = parseLog(replaced.Path, replaced.Log.Data); err != nil {
-			return nil, err
-		}
-		return log.NoteKazoo(recordForTick(replaced, rec)).Marshal()
 	}
 }
 
@@ -129,7 +103,7 @@ func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
 		return err
 	}
 	edit := editOnce(path, newID(), reopen)
-	for {
+	for edited := false; ; {
 		e, err := c.Store.Read(ctx, path)
 		if err != nil {
 			return fmt.Errorf("read lease %q: %w", path, err)
@@ -144,8 +118,13 @@ func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
 		}
 		err = c.releaseFinished(ctx, e, *rec, edit)
 		switch {
+		case errors.Is(err, errRunning) && edited:
+			return nil
 		case errors.Is(err, errRunning):
-			return wrapUntyped(c.Store.EditLog(ctx, path, edit), "write the run log of %q", path)
+			if err := c.Store.EditLog(ctx, path, edit); err != nil {
+				return wrapUntyped(err, "write the run log of %q", path)
+			}
+			edited = true // what was running may have ended before, and have kept the lease
 		case errors.Is(err, ErrLost) && ctx.Err() == nil: // the record changed in between
 		default:
 			return wrapUntyped(err, "release lease %q", path)
@@ -202,6 +181,7 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 		return &ArgumentError{Name: "lease", Value: l.path, Want: "must be that of a tick, or the Client have its RunLog set, to be finished"}
 	}
 	l.finishing.Store(true)
+	defer l.request.warnOfSilence(ctx, l.path)()
 	ctx, cancel := outlive(ctx, releaseTime)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, max(0, l.counted())+finishTime)
@@ -230,32 +210,41 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 	a := l.request.attempt
 	l.mu.Lock()
-	entry, record, over := l.entry, l.record, l.over
+	entry, record, over, left := l.entry, l.record, l.over, l.remaining()
 	l.mu.Unlock()
 	if a.schedule == nil || errors.Is(over, ErrLost) && !errors.Is(over, errReleasing) {
 		return l.request.Store.EditLog(ctx, l.path, finishEdit(l.path, end, 0))
 	}
-	left := record.Released()
+	lasts := over == nil && left > 0
+	next := record.Released()
 	number := l.Attempt()
 	if end.Result == runlog.Success || number >= a.schedule.Attempts {
 		until := a.next.Add(-l.request.skew).Truncate(time.Second)
 		if l.storeNow(entry).Before(until) {
-			left.End, end.Until = until, until
+			next.End, end.Until = until, until
 		}
 	} else {
 		end.RetryAt = l.storeNow(entry).Add(a.schedule.pause(number))
 	}
-	data, err := left.Marshal()
+	data, err := next.Marshal()
 	if err != nil {
 		return err
 	}
 	l.setOver(errReleasing) // another may have it before the reply comes
 	err = l.request.Store.Release(ctx, entry, data, finishEdit(l.path, end, number))
-	switch {
-	case errors.Is(err, errReopened): // by hand, while it ran
+	if errors.Is(err, errReopened) { // by hand, while it ran
 		end.Until, end.RetryAt = time.Time{}, time.Time{}
 		if data, err = record.Released().Marshal(); err == nil {
 			err = l.request.Store.Release(ctx, entry, data, finishEdit(l.path, end, number))
+		}
+	}
+	switch {
+	case errors.Is(err, ErrLost) && l.request.Adopt && lasts && !end.Until.IsZero() && errors.Is(l.lossReason(ctx), errSuperseded):
+		// As Hold would have done with the next renewal: else others could have the
+		// lease before the next tick.
+		if err = l.adopt(ctx); err == nil || errors.Is(err, ErrLost) {
+			end.Until = time.Time{}
+			err = l.finish(ctx, end)
 		}
 	case errors.Is(err, ErrLost):
 		end.Until, end.RetryAt = time.Time{}, time.Time{}

@@ -53,6 +53,11 @@ const (
 // again: other slots may be free by now.
 func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (*Lease, error) {
 	statuses := r.describeSlots(seen)
+	for _, s := range statuses {
+		if r.Once && s.State == Held && s.Holder == r.name {
+			return nil, heldError(s)
+		}
+	}
 	if len(seen) > 1 {
 		r.queueTime = min(max(2*r.queueTime, minQueueTime), maxQueueTime)
 	}

@@ -100,92 +100,14 @@ func (c *Client) TryAcquireTick(ctx context.Context, path string, s Schedule, d 
 	}
 	for {
 		l, err := r.tryTick(ctx, path, s)
-		var denial *TickError
-		switch {
-		case errors.As(err, &denial) && denial.Verdict == runlog.IsNextSoon && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
-			r.sleepUntil(ctx, denial.At, nil)
-		default:
+		next := r.nextDue(err)
+		if next.IsZero() || ctx.Err() != nil {
 			return l, err
 		}
-	}
-}
-
-// AcquireTick is TryAcquireTick, but waits while the newest tick can still be
-// run: for another's attempt to end, and for the time of the next attempt. It
-// never waits for the next tick. When ctx ends first, the error matches
-// ctx.Err().
-func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d time.Duration) (*Lease, error) {
-	r, err := c.tickRequest(path, s, d)
-	if err != nil {
-		return nil, err
-	}
-	var denial error // the newest one
-	for {
-		watching, stop := context.WithCancel(ctx)
-		e, changed, err := r.watchLog(watching, path)
-		var l *Lease
-		if err == nil {
-			l, err = r.grantTick(ctx, e, s)
-		}
-		until := mayBegin(err)
-		switch {
-		case err == nil:
-			stop()
-			return l, nil
-		case errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil:
-			sleep(ctx, retryDelay)
-		case until.IsZero() || ctx.Err() != nil:
-			stop()
-			return nil, waitError(ctx, denial, err)
-		case errors.Is(err, ErrHeld) || isWaiting(err):
-			denial = err
-			r.sleepUntil(ctx, until, changed)
-		default: // changed has what was granted, and taken back, just now
-			denial = cmp.Or(denial, err)
-			r.sleepUntil(ctx, until, nil)
-		}
-		stop()
-		if ctx.Err() != nil {
-			return nil, waitError(ctx, denial, ctx.Err())
+		if r.sleepUntil(ctx, next, nil); ctx.Err() != nil {
+			return nil, waitError(ctx, err, ctx.Err())
 		}
 	}
-}
-
-// watchLog watches the record at path, and returns it with the run log: whether
-// a run goes on behind a record that has not ended, only the log tells.
-func (r *request) watchLog(ctx context.Context, path string) (Entry, <-chan struct{}, error) {
-	e, changed, err := r.Store.Watch(ctx, path)
-	if err == nil {
-		e, err = r.Store.ReadLog(ctx, e)
-	}
-	return e, changed, wrapUntyped(err, "read lease %q", path)
-}
-
-// isWaiting reports whether err says that it is too early for the next attempt.
-func isWaiting(err error) bool {
-	var denial *TickError
-	return errors.As(err, &denial) && denial.Verdict == runlog.IsWaiting
-}
-
-// mayBegin returns when a tick may be granted that was refused with err, unless
-// the record changes before; the zero time if it will not be.
-func mayBegin(err error) time.Time {
-	var denial *TickError
-	var held *HeldError
-	var skew *ClockSkewError
-	switch {
-	case errors.Is(err, ErrOutcomeUnknown):
-	case errors.As(err, &skew) && !skew.Until.IsZero(): // the store's clock has not reached the end
-		return skew.Until.Add(max(skew.Most, 0))
-	case errors.As(err, &denial):
-		switch denial.Verdict {
-		case runlog.IsRunning, runlog.IsHeld, runlog.IsWaiting, runlog.IsNextSoon:
-			return denial.At
-		}
-	case errors.As(err, &held):
-		return held.End
-	}
-	return time.Time{}
 }
 
 func (c *Client) tickRequest(path string, s Schedule, d time.Duration) (*request, error) {
@@ -247,6 +169,9 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 		return nil, err
 	}
 	_, err = r.propose(known)
+	if errors.Is(err, ErrHeld) && known.Log != nil {
+		err = cmp.Or(r.decideTick(known), err) // the log tells more than the record
+	}
 	if errors.Is(err, ErrNeedsLog) && !known.Written.Before(r.attempt.due.Add(-r.skew)) {
 		// What was written since the tick is due is most likely by somebody who has
 		// run it: then the log refuses, and nothing else needs to be read.
@@ -262,7 +187,22 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 	if err != nil {
 		return nil, r.refused(ctx, known, err)
 	}
+	if former := l.replaced.Log; former != nil {
+		r.warnOfNewSchedule(ctx, known.Path, former.Data)
+	}
 	return l, nil
+}
+
+// NewSchedule is the message of the warning that is logged when the run log of a path
+// had another schedule or time zone.
+const NewSchedule = "the path has another schedule from now on; all who share it need the same"
+
+// warnOfNewSchedule warns if the run log former has another schedule.
+func (r *request) warnOfNewSchedule(ctx context.Context, path string, former []byte) {
+	s := r.attempt.schedule
+	if log, err := parseLog(path, former); err == nil && log.Head.Schedule != "" && (log.Head.Schedule != s.Name || log.Head.Timezone != s.Timezone) {
+		r.log().WarnContext(ctx, NewSchedule, "path", path, "schedule", s.Name+" "+s.Timezone, "former", log.Head.Schedule+" "+log.Head.Timezone)
+	}
 }
 
 // refused notes in the run log that the schedule was seen, where catching up on
@@ -272,7 +212,9 @@ func (r *request) refused(ctx context.Context, known Entry, err error) error {
 	if !errors.As(err, &denial) || !denial.New || denial.Verdict != runlog.IsTooOld {
 		return err
 	}
+	var former []byte
 	note := func(data []byte) ([]byte, error) {
+		former = data
 		l, err := parseLog(known.Path, data)
 		if err != nil {
 			return nil, err
@@ -282,6 +224,7 @@ func (r *request) refused(ctx context.Context, known Entry, err error) error {
 	if noteErr := r.Store.EditLog(ctx, known.Path, note); noteErr != nil {
 		return wrapUntyped(noteErr, "note the schedule of %q", known.Path)
 	}
+	r.warnOfNewSchedule(ctx, known.Path, former)
 	return err
 }
 
@@ -339,7 +282,7 @@ func (r *request) enter(p Proposal, old Entry, rec *kazoo.Record) (Proposal, err
 	if p.Log, err = entered.Marshal(); err != nil {
 		return Proposal{}, &LogError{Path: old.Path, Err: err}
 	}
-	p.UndoLog = undoLog(old, run.ID)
+	p.UndoLog = undoLog(old, p.Log, run.ID)
 	return p, nil
 }
 
@@ -361,9 +304,15 @@ func (c *Client) CheckTick(ctx context.Context, path string, s Schedule, d time.
 	if err != nil {
 		return wrapUntyped(err, "read lease %q", path)
 	}
+	return r.decideTick(e)
+}
+
+// decideTick returns what the run log in e says of the tick; unlike propose it says
+// what runs behind a record that has not ended.
+func (r *request) decideTick(e Entry) error {
 	rec, err := parseRecord(e)
 	if err == nil {
-		_, err = r.enter(Proposal{}, e, rec) // unlike propose it says what runs
+		_, err = r.enter(Proposal{}, e, rec)
 	}
 	return err
 }
@@ -379,14 +328,13 @@ func (l *Lease) judgeTick() error {
 	if l.request.Now != nil {
 		at = l.request.Now()
 	}
-	refusal := &TickError{Path: l.path, Schedule: a.schedule.Name, Due: a.due, Next: a.next, Attempts: a.schedule.Attempts}
+	overdue := &TickError{Path: l.path, Schedule: a.schedule.Name, Due: a.due, Next: a.next, Attempts: a.schedule.Attempts, Decision: runlog.Decision{Verdict: runlog.IsOverdue}}
 	switch within := a.schedule.StartWithin; {
-	case !at.Before(a.next): // this host's clock is behind, within the limit
-		refusal.Verdict, refusal.At = runlog.IsNextSoon, a.next
-		return refusal
+	case !at.Before(a.next):
+		overdue.At = a.next
+		return overdue
 	case within > 0 && at.Sub(a.due) > within:
-		refusal.Verdict = runlog.IsOverdue
-		return refusal
+		return overdue
 	}
 	return nil
 }

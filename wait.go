@@ -110,10 +110,15 @@ const SilentStore = "the store does not answer; waiting on"
 
 const silentTime = 10 * time.Second
 
+// warnOfSilence logs SilentStore after silentTime, unless it is stopped.
+func (c *Client) warnOfSilence(ctx context.Context, path string) (stop func() bool) {
+	return time.AfterFunc(silentTime, func() { c.log().WarnContext(ctx, SilentStore, "path", path) }).Stop
+}
+
 // watchAll returns what is at paths, and a channel that receives once that may
 // have changed.
 func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-chan struct{}, error) {
-	defer time.AfterFunc(silentTime, func() { r.log().WarnContext(ctx, SilentStore, "path", paths[0]) }).Stop()
+	defer r.warnOfSilence(ctx, paths[0])()
 	changed := make(chan struct{}, 1)
 	seen, err := seeAll(ctx, paths, func(ctx context.Context, path string) (Entry, error) {
 		e, event, err := r.Store.Watch(ctx, path)
@@ -135,6 +140,11 @@ func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-c
 // firstEnd returns the earliest end of the leases that were seen, and the zero
 // time if one of them can be had whatever the time is.
 func (r *request) firstEnd(seen []sighting) time.Time {
+	for _, s := range seen {
+		if rec, err := s.record(); err == nil && r.isOnceBy(rec) {
+			return rec.End // whatever else is free
+		}
+	}
 	var first time.Time
 	for _, s := range seen {
 		rec, err := s.record()

@@ -78,7 +78,7 @@ func (l Log) enter(r Run) Log {
 // unknown from now on.
 func (l Log) Enter(r Run) Log {
 	r.Tick, r.Attempt, r.Result = time.Time{}, 0, Running
-	l.Head.Running = false
+	l.Head.Running, l.Head.Until = false, time.Time{} // it is behind the record now
 	return l.unknown().enter(r)
 }
 

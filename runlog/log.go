@@ -184,8 +184,12 @@ func (l *Log) toUTC() {
 // Marshal returns l as it is stored. Of the entries it has the newest that fit,
 // and in any case that of the head's attempt, if that fits; the head is never
 // cut. It fails if the head does not fit, which takes names beyond the limits of
-// a holder's and a schedule's, or if a time has a year beyond 9999.
+// a holder's and a schedule's, or if a time has a year beyond 9999. The zero Log is
+// stored as no data.
 func (l Log) Marshal() ([]byte, error) {
+	if l.Head == (Head{}) && len(l.Runs) == 0 {
+		return nil, nil
+	}
 	runs := l.Runs
 	for {
 		if len(runs) <= MaxRuns {

@@ -64,8 +64,9 @@ type Decision struct {
 	Verdict Verdict
 	Attempt int // Begin: its number, from 1
 
-	// At is when to ask again: IsWaiting, IsNextSoon. IsRunning, IsHeld: when the
-	// record ends. IsTooOld: the first tick that is caught up on is at or after it.
+	// At is when to ask again: IsWaiting, IsNextSoon, and IsOverdue where that is
+	// because Next is due. IsRunning, IsHeld: when the record ends. IsTooOld: the
+	// first tick that is caught up on is at or after it.
 	At time.Time
 
 	// Run is the run that stands in the way: IsRunning, IsHeld, IsLate, IsDone,
@@ -174,7 +175,9 @@ func Decide(q Question) Decision {
 		return refuse(IsTooOld, nil, q.CatchUp)
 	case h.Tick.Equal(q.Due) && q.Now.Before(h.RetryAt): // 9
 		return refuse(IsWaiting, last, h.RetryAt)
-	case q.StartWithin > 0 && q.Now.Sub(q.Due) > q.StartWithin, !q.Now.Before(q.Next): // 10
+	case !q.Now.Before(q.Next): // 10
+		return refuse(IsOverdue, nil, q.Next)
+	case q.StartWithin > 0 && q.Now.Sub(q.Due) > q.StartWithin: // 10
 		return refuse(IsOverdue, nil, time.Time{})
 	}
 	d.Attempt = begun + 1 // 11

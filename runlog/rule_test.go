@@ -143,8 +143,8 @@ func TestDecide(t *testing.T) {
 		{name: "10 within", log: seen, edit: func(q *runlog.Question) { q.StartWithin = time.Second }, want: runlog.Begin, n: 1},
 		{name: "10 overdue", log: seen, edit: func(q *runlog.Question) { q.StartWithin = time.Second - ms }, want: runlog.IsOverdue},
 		{name: "10 just before Next", log: seen, edit: func(q *runlog.Question) { q.Now = tick2.Add(-ms) }, want: runlog.Begin, n: 1},
-		{name: "10 Next is due", log: seen, edit: func(q *runlog.Question) { q.Now = tick2 }, want: runlog.IsOverdue},
-		{name: "10 Next is due, and yet within", log: seen, edit: func(q *runlog.Question) { q.Now, q.StartWithin = tick2, 2*time.Hour }, want: runlog.IsOverdue},
+		{name: "10 Next is due", log: seen, edit: func(q *runlog.Question) { q.Now = tick2 }, want: runlog.IsOverdue, at: tick2},
+		{name: "10 Next is due, and yet within", log: seen, edit: func(q *runlog.Question) { q.Now, q.StartWithin = tick2, 2*time.Hour }, want: runlog.IsOverdue, at: tick2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -61,11 +61,13 @@ func (w *exclusiveWrite) run(ctx context.Context) (grant, error) {
 		case err == nil:
 			return g, nil
 		case isRefusal(err) && (len(w.unknown) == 0 || !errors.Is(err, errNoPath)):
-			w.store.background.Go(func() {
-				own, cancel := cleanUpContext(ctx)
-				defer cancel()
-				w.undoLogs(own, w.unknown)
-			})
+			if len(w.unknown) > 0 {
+				w.store.background.Go(func() {
+					own, cancel := cleanUpContext(ctx)
+					defer cancel()
+					w.undoLogs(own, w.unknown)
+				})
+			}
 			return grant{}, err
 		case len(w.unknown) > 0 && (ctx.Err() != nil || isFinal(err)):
 			w.undoInBackground(ctx)

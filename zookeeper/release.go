@@ -15,8 +15,8 @@ import (
 func (s *Store) Release(ctx context.Context, held leasehold.Entry, data []byte, edit leasehold.LogEdit) error {
 	switch state := held.Private.(type) {
 	case grantState:
-		h := heldGrant{store: s, path: held.Path, full: s.nodePath(held.Path), grantState: state, ends: true, edit: edit}
-		_, _, err := h.write(ctx, data)
+		h := heldGrant{store: s, path: held.Path, full: s.nodePath(held.Path), grantState: state, own: state.record, data: data, ends: true, edit: edit}
+		_, _, err := h.write(ctx)
 		return withoutRefusal(err)
 	case readState:
 		if state.record != nil {

@@ -21,8 +21,8 @@ func (s *Store) Renew(ctx context.Context, held leasehold.Entry, data []byte) (l
 	if !ok {
 		return leasehold.Entry{}, fmt.Errorf("%w: only what Grant or Renew returned can be renewed", leasehold.ErrLost)
 	}
-	h := heldGrant{store: s, path: held.Path, full: s.nodePath(held.Path), grantState: state}
-	sent, received, err := h.write(ctx, data)
+	h := heldGrant{store: s, path: held.Path, full: s.nodePath(held.Path), grantState: state, own: state.record, data: data}
+	sent, received, err := h.write(ctx)
 	if err != nil {
 		return leasehold.Entry{}, err
 	}
@@ -57,20 +57,22 @@ type heldGrant struct {
 	path  string // the lease path
 	full  string // with the chroot
 	grantState
-	ends  bool              // what is written is a release
+	own   node              // the record as the grant had it last
+	data  []byte            // what is written
+	ends  bool              // it is a release
 	edit  leasehold.LogEdit // of a release; nil to leave the run log as it is
 	wrote *session          // in which the last write was made
 }
 
-// write sets the record to data, and checks the grant node or, to end the grant,
+// write sets the record to h.data, and checks the grant node or, to end the grant,
 // deletes it. Both fail if it is gone: if a later grant of ours was made, or
 // this one was released. The record's version tells whether kazoo has
 // replaced it, since kazoo's are always 0 and ours never.
 //
 // A write of unknown outcome is sent again, at the version found by then, so
 // that the times returned belong to the very commit that is there.
-func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leasehold.Instant, err error) {
-	claim, own, unknown := h.claim(h.grantNode), h.record, false
+func (h *heldGrant) write(ctx context.Context) (sent, received leasehold.Instant, err error) {
+	claim, unknown := h.claim(h.grantNode), false
 	doubtful := len(h.sentData.reclaims()) > 0 // an earlier write may have made another grant node
 	for {
 		sess, err := h.store.session(ctx)
@@ -78,12 +80,12 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 			return sent, received, unknownOutcome(unknown, err)
 		}
 		if unknown {
-			done, err := h.reread(ctx, sess, own, data)
+			done, err := h.reread(ctx, sess)
 			if done {
 				return sent, received, h.store.editReleased(ctx, h.path, h.edit)
 			}
 			if errors.Is(err, errNodeGone) {
-				claim, err = h.reclaim(ctx, sess, own, data, unknown)
+				claim, err = h.reclaim(ctx, sess, unknown)
 			} else {
 				claim = h.claim(h.grantNode)
 			}
@@ -109,17 +111,17 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 		if hook := h.store.beforeCommit; hook != nil {
 			hook()
 		}
-		h.sentData.add(data)
+		h.sentData.add(h.data)
 		sent = leasehold.ReadInstant()
 		ops := slices.Concat(claim, editOps, []zk.Op{&zk.SetData{
-			Path: recordPath(h.full), Data: data, Version: h.record.stat.Version,
+			Path: recordPath(h.full), Data: h.data, Version: h.record.stat.Version,
 		}})
 		r, err := sess.do(ctx, zk.Multi(ops...))
 		received = leasehold.ReadInstant()
 		switch {
 		case err == nil:
-			h.sentData.keepOnly(data)
-			h.record, h.wrote = node{data, *lastStat(r)}, sess
+			h.sentData.keepOnly(h.data)
+			h.record, h.wrote = node{h.data, *lastStat(r)}, sess
 			if name := grantNodeOf(r.Results); name != "" {
 				h.grantNode = name
 			}
@@ -127,7 +129,7 @@ func (h *heldGrant) write(ctx context.Context, data []byte) (sent, received leas
 		case errors.Is(err, zk.ErrBadVersion) && isLogOp(failedOp(ops, r.Results), h.full):
 			h.log = nil // to be read, and edited, again
 		case errors.Is(err, zk.ErrNoNode) && !unknown && !doubtful:
-			if claim, err = h.reclaim(ctx, sess, own, data, unknown); err != nil {
+			if claim, err = h.reclaim(ctx, sess, unknown); err != nil {
 				return sent, received, h.store.storeError(err, "read", h.full)
 			}
 		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
@@ -179,11 +181,10 @@ func (h *heldGrant) claim(grantNode string) []zk.Op {
 // never stands. Either it was taken back, and then the record is ours again but
 // in the other grant's node, or it is still there, and its name gives our end.
 // reclaim returns ErrLost if it was something else. The claim makes a new grant
-// node, guarded as a grant is. own is the record as the grant had it last, and
-// data what is to be written. Unless an earlier write of unknown outcome can have
-// been the renewal to data, that it is there is the work of another of the same
+// node, guarded as a grant is. Unless an earlier write of unknown outcome can have
+// been the renewal to h.data, that it is there is the work of another of the same
 // holder, as a release is.
-func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data []byte, unknown bool) ([]zk.Op, error) {
+func (h *heldGrant) reclaim(ctx context.Context, sess *session, unknown bool) ([]zk.Op, error) {
 	lost := fmt.Errorf("%w: another grant was made, or it was released", leasehold.ErrLost)
 	below, err := sess.children(ctx, h.full)
 	if errors.Is(err, zk.ErrNoNode) {
@@ -197,13 +198,13 @@ func (h *heldGrant) reclaim(ctx context.Context, sess *session, own node, data [
 		return nil, err
 	}
 	count, ok := below.created()
-	if !ok || n == nil || n.stat.Version == 0 || n.stat.Czxid == own.stat.Czxid {
+	if !ok || n == nil || n.stat.Version == 0 || n.stat.Czxid == h.own.stat.Czxid {
 		return nil, lost
 	}
 	seen := readState{session: sess, record: n, below: &below}
 	wasData := unknown && !h.ends
-	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, own.data) || h.sentData.has(n.data) && (wasData || !bytes.Equal(n.data, data)))
-	if early := seen.entry("").HeldUntil; !takenBack && (early.IsZero() || !early.Equal(endOf(own))) {
+	takenBack := len(below.grants) == 0 && (bytes.Equal(n.data, h.own.data) || h.sentData.has(n.data) && (wasData || !bytes.Equal(n.data, h.data)))
+	if early := seen.entry("").HeldUntil; !takenBack && (early.IsZero() || !early.Equal(endOf(h.own))) {
 		return nil, lost
 	}
 	if len(below.locks) > 0 { // a client of kazoo is asking, and will be gone soon
@@ -236,11 +237,10 @@ func endOf(n node) time.Time {
 
 // reread finds out where the grant stands after a write of unknown outcome. It
 // takes note of its grant node, which may be one that reclaim was about to make, and
-// of the record's version. It returns ErrLost if
-// the record is another's, and errNodeGone if the grant node is gone, which
-// reclaim judges. done means that it is gone and the record is data: a release has
-// arrived.
-func (h *heldGrant) reread(ctx context.Context, sess *session, own node, data []byte) (done bool, err error) {
+// of the record's version. It returns ErrLost if the record is another's, and
+// errNodeGone if the grant node is gone, which reclaim judges. done means that it
+// is gone and the record is h.data: a release has arrived.
+func (h *heldGrant) reread(ctx context.Context, sess *session) (done bool, err error) {
 	if err := sess.sync(ctx, h.full); err != nil {
 		return false, err
 	}
@@ -255,14 +255,14 @@ func (h *heldGrant) reread(ctx context.Context, sess *session, own node, data []
 	name, ok := below.withPrefix(append(h.sentData.reclaims(), h.grantNode))
 	reclaimed := ok && name != h.grantNode && n != nil && n.stat.Version > 0 // so it is not kazoo's
 	same := reclaimed || n != nil && n.stat.Czxid == h.record.stat.Czxid
-	if same && !bytes.Equal(n.data, h.record.data) && !bytes.Equal(n.data, own.data) && !h.sentData.has(n.data) {
+	if same && !bytes.Equal(n.data, h.record.data) && !bytes.Equal(n.data, h.own.data) && !h.sentData.has(n.data) {
 		return false, fmt.Errorf("%w: the record was overwritten", leasehold.ErrLost) // I6: it may be a newer program's
 	}
 	switch {
 	case same && ok:
 		h.grantNode, h.record.stat = name, n.stat
 		return false, nil
-	case same && h.ends && bytes.Equal(n.data, data):
+	case same && h.ends && bytes.Equal(n.data, h.data):
 		return true, nil
 	}
 	return false, errNodeGone

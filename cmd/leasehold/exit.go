@@ -114,6 +114,8 @@ func explain(err error, conflict int) *failure {
 		f.code, f.message, f.denial = conflict, tick.Error(), true
 	case errors.Is(err, leasehold.ErrNoTick):
 		f.code, f.denial = conflict, true
+	case errors.Is(err, leasehold.ErrFull):
+		f.code = exitUnavailable
 	case errors.As(err, &log) && !errors.Is(err, leasehold.ErrPermission):
 		f.code = exitData
 		f.hint = "nothing was changed; look at the data of the path's own node, and remove it if it is of no use"
@@ -129,8 +131,6 @@ func explain(err error, conflict int) *failure {
 		f.hint = "wait for it, or end it; " + overlap.allowed
 	case errors.Is(err, leasehold.ErrQueued):
 		f.code, f.denial = conflict, true
-	case errors.Is(err, leasehold.ErrFull):
-		f.code = exitUnavailable
 	case errors.Is(err, leasehold.ErrPermission) && errors.Is(err, syscall.EROFS):
 		f.code = exitNoPermission
 	case errors.Is(err, leasehold.ErrPermission):

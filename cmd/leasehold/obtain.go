@@ -58,6 +58,9 @@ func (f *leaseFlags) acquire(ctx context.Context, c *leasehold.Client, path stri
 			return l, err
 		}
 	}
+	if f.schedule != nil && !answerUntil.IsZero() {
+		answerUntil = answerUntil.Add(f.maxSkew) // the next tick may be waited for as long
+	}
 	ctx, cancel := until(ctx, answerUntil)
 	defer cancel()
 	switch {

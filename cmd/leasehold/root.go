@@ -173,8 +173,8 @@ func (p *program) logger() *slog.Logger {
 
 // A warningHandler prints those warnings of the library that end in no error and
 // that people should know all the same, also without -v: that a holder's name is
-// in use on another machine, that a run is not in the run log, and, unless -q is
-// given, that a store that is waited for does not answer.
+// in use on another machine, that a run is not in the run log, that the schedule is
+// another one, and, unless -q is given, that a store that is waited for does not answer.
 type warningHandler struct{ *program }
 
 func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
@@ -185,7 +185,9 @@ func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
 	if record.Message == leasehold.SilentStore && !h.quiet {
 		h.say("%s", record.Message)
 	}
+	var details []string
 	record.Attrs(func(a slog.Attr) bool {
+		details = append(details, a.String())
 		if e, ok := a.Value.Any().(*leasehold.LogError); ok {
 			h.say("warning: the run is not in the run log: %v (--log=false asks for none)", e)
 		}
@@ -195,6 +197,9 @@ func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
 		}
 		return true
 	})
+	if record.Message == leasehold.NewSchedule {
+		h.say("warning: %s (%s)", record.Message, strings.Join(details, ", "))
+	}
 	return nil
 }
 

@@ -398,11 +398,12 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 
 // enter enters in the run log how COMMAND ended. For a tick it ends the lease, and
 // is tried for as long as Finish does; else only for as long as the store may take.
+// A signal ends it soon.
 func (f *runFlags) enter(ctx context.Context, o leasehold.Outcome, l *leasehold.Lease) {
 	if !l.IsLogged() {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx = f.lease.store.signals.EndCommand(context.WithoutCancel(ctx))
 	if f.lease.schedule == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.lease.store.timeout)

@@ -88,7 +88,11 @@ func (s leaseState) describe(now time.Time) string {
 		if !r.Tick.IsZero() {
 			what = "the tick of " + formatTime(r.Tick)
 		}
-		last = fmt.Sprintf("%s: %s on %s", what, describeResult(*r), cut(escape(r.Holder), holderColumn))
+		result := describeResult(*r)
+		if r.Result == runlog.Running {
+			result = string(runlog.Unknown) // its lease is over
+		}
+		last = fmt.Sprintf("%s: %s on %s", what, result, cut(escape(r.Holder), holderColumn))
 	}
 	switch s.run() {
 	case runRunning:

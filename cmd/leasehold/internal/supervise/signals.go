@@ -51,6 +51,16 @@ func catch(caught chan<- os.Signal, all ...os.Signal) {
 	}
 }
 
+// EndCommand returns a context that ends with the next signal, as there is no command
+// any more that would get it.
+func (s *Signals) EndCommand(ctx context.Context) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	s.pending, s.child = nil, nil
+	return ctx
+}
+
 func (s *Signals) receive() {
 	for sig := range s.received {
 		if sig, ok := sig.(syscall.Signal); ok && sig != unix.SIGPIPE {
