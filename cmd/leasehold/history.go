@@ -31,8 +31,8 @@ func (p *program) historyCommand() *cobra.Command {
 		Long: `Show the run log of PATH, the newest run first: at most 32 runs, those of
 "leasehold run", and of programs that use the library and ask for it. A result is
 success, failure, running, lost (COMMAND was stopped since the lease was lost) or
-unknown (nothing was heard of its end, as after a power failure). A tick of the
-schedule that nobody has run is missed.`,
+unknown (nothing was heard of its end, as after a power failure). A tick that
+nobody has run is missed once the next one is due.`,
 		Example: historyExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}
@@ -135,7 +135,7 @@ func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 	var b bytes.Buffer
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TICK\tATTEMPT\tHOLDER\tHOST\tSTARTED\tTOOK\tRESULT")
-	after := now // the tick of the row above, or now
+	after := newestDue(log.Head, now) // the tick of the row above; or this one, which may still be run
 	for _, r := range log.Runs {
 		if !r.Tick.IsZero() && r.Tick.Before(after) {
 			for _, row := range missedRows(log.Head, r.Tick, after) {
@@ -161,6 +161,17 @@ func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 		return err
 	}
 	return writeAll(w, b.Bytes())
+}
+
+// newestDue returns the newest tick of the log's schedule that is due, or now if
+// there is none.
+func newestDue(h runlog.Head, now time.Time) time.Time {
+	if s, err := schedule.Parse(h.Schedule, h.Timezone); err == nil {
+		if due, ok := s.Previous(now); ok {
+			return due
+		}
+	}
+	return now
 }
 
 func describeResult(r runlog.Run) string {
