@@ -286,6 +286,9 @@ func (r *request) question(old Entry, rec *kazoo.Record, log runlog.Log) runlog.
 	}
 	if rec != nil && !rec.IsReleased() {
 		q.Record = &runlog.Record{Holder: rec.Holder, End: rec.End, Created: old.Since, ByKazoo: old.ByKazoo}
+		if old.ByKazoo {
+			q.Record.Tick, _, _ = a.schedule.Ticks(old.Since.Add(r.skew))
+		}
 	}
 	return q
 }

@@ -100,8 +100,8 @@ func (l Log) Has(id string) bool { return l.index(id) >= 0 || l.Head.ID == id &&
 // running and did not report is unknown from now on.
 func (d Decision) Begin(q Question, r Run) Log {
 	l := Log{Head: d.head, Runs: q.Log.Runs}.unknown()
-	if d.kazoo != nil {
-		l = l.enter(*d.kazoo)
+	if k := d.runByKazoo(q); k != nil {
+		l = l.enter(*k)
 	}
 	r.Tick, r.Attempt, r.Result = q.Due.UTC(), d.Attempt, Running
 	l = l.enter(r).Note(q)
@@ -112,6 +112,26 @@ func (d Decision) Begin(q Question, r Run) Log {
 	h.Tick, h.Attempts, h.ID, h.Running, h.Done = r.Tick, d.Attempt, r.ID, true, false
 	h.Until = time.Time{}
 	return l
+}
+
+// runByKazoo returns the run behind the record, if kazoo wrote that: of Due, or of an
+// earlier tick that nobody can have begun since. It is nil where there is none.
+func (d Decision) runByKazoo(q Question) *Run {
+	r, attempt := q.Record, 1
+	if d.kazoo != nil || r == nil || !r.ByKazoo || r.Tick.IsZero() || r.Tick.Before(d.head.Tick) {
+		return d.kazoo
+	}
+	if r.Tick.Equal(d.head.Tick) {
+		attempt += d.head.Attempts
+	}
+	return kazooRun(*r, r.Tick, attempt)
+}
+
+// kazooRun returns the entry of a run of kazoo's. Its id is always the same for one
+// record.
+func kazooRun(r Record, tick time.Time, attempt int) *Run {
+	id := "kazoo-" + r.Created.UTC().Format("20060102T150405.000")
+	return &Run{ID: id, Tick: tick.UTC(), Attempt: attempt, Holder: r.Holder, Started: r.Created.UTC(), Result: Unknown}
 }
 
 // Note notes the schedule of q, and that it was first seen now unless the log has
@@ -206,9 +226,6 @@ func (l Log) Reopen(n Note, id string) (_ Log, ok bool) {
 func (l Log) byHand(what Result, n Note, id string) Log {
 	return l.enter(Run{ID: id, Holder: n.By, Started: second(n.Since), Result: what, Reason: n.Reason})
 }
-
-// kazooID makes an id for kazoo's run, which is always the same for one record.
-func kazooID(r Record) string { return "kazoo-" + r.Created.UTC().Format("20060102T150405.000") }
 
 func second(t time.Time) time.Time {
 	if t.IsZero() {

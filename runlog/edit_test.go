@@ -45,6 +45,52 @@ func TestBeginEntersRunOfKazoo(t *testing.T) {
 	}
 }
 
+// A run of kazoo's of an earlier tick is entered too: nobody has begun that since.
+func TestBeginEntersEarlierRunOfKazoo(t *testing.T) {
+	t.Parallel()
+	finished := ended(runlog.Failure, runlog.End{})
+	for _, test := range []struct {
+		name    string
+		log     runlog.Log
+		tick    time.Time
+		attempt int // 0: it is not entered
+	}{
+		{"the first that is known", runlog.Log{}, tick1, 1},
+		{"of a tick that nobody else has begun", runlog.Log{Head: runlog.Head{Tick: tick0, Attempts: 2}}, tick1, 1},
+		{"after an attempt of ours", finished, tick1, 2},
+		{"of a tick before the newest", finished, tick0, 0},
+		{"of a tick that is not known", runlog.Log{}, time.Time{}, 0},
+	} {
+		q := ask(test.log)
+		q.Due, q.Next, q.Now, q.Record = tick2, tick2.Add(time.Hour), tick2, kazooRecord(tick1.Add(time.Minute), tick1)
+		q.Record.Tick = test.tick
+		l := stored(t, runlog.Decide(q).Begin(q, run("2", host)))
+		want := runlog.Run{ID: "kazoo-20261125T030100.000", Tick: test.tick, Attempt: test.attempt, Holder: "kazoo-a", Started: q.Record.Created, Result: runlog.Unknown}
+		entered := len(l.Runs) > 1 && l.Runs[1] == want
+		if entered != (test.attempt > 0) || l.Runs[0].Tick != tick2 || l.Runs[0].Attempt != 1 || l.Head.Attempts != 1 {
+			t.Errorf("%s: got %+v, want the first attempt of %s, and %+v before it", test.name, l, tick2, want)
+		}
+	}
+}
+
+// A host whose clock is an hour ahead takes kazoo's lease over, for the next tick,
+// and gives it back. The record that it puts back does not show that kazoo wrote it.
+func TestRunOfKazooOutlivesEarlyTakeover(t *testing.T) {
+	t.Parallel()
+	q := ask(runlog.Log{})
+	q.Due, q.Next, q.Now = tick2, tick2.Add(time.Hour), tick2.Add(time.Minute)
+	q.Record = kazooRecord(tick1, tick1.Add(time.Minute))
+	q.Record.Tick = tick1
+	l := stored(t, runlog.Decide(q).Begin(q, run("2", "host-wrong")).Withdraw("2"))
+
+	q = ask(l)
+	q.Logged, q.Now = tick1.Add(time.Minute), tick1.Add(time.Minute)
+	q.Record = record("kazoo-a", tick1.Add(time.Minute))
+	if d := runlog.Decide(q); d.Verdict != runlog.IsSpent || d.Run == nil || d.Run.Holder != "kazoo-a" {
+		t.Errorf("got %v, run %+v, want it spent by kazoo", d.Verdict, d.Run)
+	}
+}
+
 func TestFinish(t *testing.T) {
 	t.Parallel()
 	end := tick1.Add(time.Minute + 1500*time.Microsecond)

@@ -234,7 +234,7 @@ func (w *world) crash(*rapid.T) {
 
 func (w *world) runByKazoo(*rapid.T) {
 	if w.isFree(w.now) {
-		w.setRecord(&runlog.Record{Holder: "kazoo-a", End: w.now.Add(50 * time.Second), Created: w.now, ByKazoo: true})
+		w.setRecord(&runlog.Record{Holder: "kazoo-a", End: w.now.Add(50 * time.Second), Created: w.now, ByKazoo: true, Tick: w.now.Add(skew).Truncate(period)})
 	}
 }
 

@@ -31,6 +31,7 @@ type Record struct {
 	End     time.Time
 	Created time.Time // by the store's clock
 	ByKazoo bool      // kazoo wrote it
+	Tick    time.Time // of kazoo's: the tick that it is a run of, for the log; zero if not known
 }
 
 // A Verdict is what the rule says.
@@ -136,7 +137,7 @@ func Decide(q Question) Decision {
 	left := unexpired && !r.ByKazoo && h.Until.Equal(r.End)
 	if r != nil && r.ByKazoo && !r.Created.Before(q.Due.Add(-q.Skew)) {
 		begun++
-		d.kazoo = &Run{ID: kazooID(*r), Tick: q.Due.UTC(), Attempt: begun, Holder: r.Holder, Started: r.Created.UTC(), Result: Unknown}
+		d.kazoo = kazooRun(*r, q.Due, begun)
 		last = d.kazoo
 	}
 	nextIsSoon := q.Now.Before(q.Next) && q.Next.Sub(q.Now) < q.Skew

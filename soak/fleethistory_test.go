@@ -54,11 +54,11 @@ func (r *fleetRun) judgeHistory(h *fleet.History) {
 }
 
 // wantHistory returns the runs that history shows, the newest first. A run of
-// kazoo's is entered with the next attempt of its tick.
+// kazoo's is entered with the next run of a host's.
 func wantHistory(h *fleet.History) (want []fleet.Run) {
 	for i, run := range h.Runs {
-		if run.Attempt = 1 + slices.IndexFunc(h.OfTick(run.Tick), func(o fleet.Run) bool { return o.Begun == run.Begun }); !run.Kazoo ||
-			i+1 < len(h.Runs) && h.Runs[i+1].Tick.Equal(run.Tick) {
+		run.Attempt = 1 + slices.IndexFunc(h.OfTick(run.Tick), func(o fleet.Run) bool { return o.Begun == run.Begun })
+		if !run.Kazoo || i+1 < len(h.Runs) && !h.Runs[i+1].Kazoo {
 			want = append(want, run)
 		}
 	}
