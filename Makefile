@@ -6,7 +6,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible test test-newest flaky soak model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build reproducible test test-newest flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -41,6 +41,11 @@ flaky: deps-$(PAIR)
 MINUTES ?= 30
 soak: deps-$(PAIR)
 	SOAK_MINUTES=$(MINUTES) go test -run '^TestSoak$$' -count=1 -v -timeout $$(($(MINUTES) + 15))m ./soak
+
+# Five hosts that fire a schedule as cron does, for as many minutes: make fleet TICKS=15
+TICKS ?= 15
+fleet: deps-$(PAIR)
+	FLEET_TICKS=$(TICKS) go test -run '^TestFleet$$' -count=1 -v -timeout $$(($(TICKS) + 15))m ./soak
 
 # The protocol, and what is broken of it, checked by spin: about ten minutes.
 model:

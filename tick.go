@@ -240,6 +240,9 @@ func (r *request) question(old Entry, rec *kazoo.Record, log runlog.Log) runlog.
 		q.Logged = old.Log.Written
 	}
 	q.Record = recordForTick(old, rec)
+	if q.Record != nil && q.Record.ByKazoo {
+		q.Record.Tick, _, _ = a.schedule.Ticks(old.Since.Add(r.skew))
+	}
 	return q
 }
 

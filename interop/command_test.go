@@ -51,7 +51,7 @@ func TestCommandBesideKazoo(t *testing.T) {
 		return command("host-a", append(append([]string{"run"}, yearly...), args...)...)
 	}
 	f.kazooRuns(t, "kazoo-a")
-	wantExit(t, run(f.path, "--", "echo", "ran"), 75, `^leasehold: .*: the tick of \d+-01-01T00:00:00Z has had its 1 attempts, the last did not report its end on "kazoo-a"\n$`)
+	wantExit(t, run(f.path, "--", "echo", "ran"), 75, `^leasehold: .*: the tick of \d+-01-01T00:00:00Z has had its one attempt, which did not report its end on "kazoo-a"\n$`)
 	wantExit(t, run("--attempts", "2", f.path, "--", "sh", "-c", "echo $LEASEHOLD_ATTEMPT"), 0, `^2\n$`)
 	wantExit(t, command("host-a", "history", f.path), 0, `(?s)-01-01T00:00:00Z +2 +host-a .* success\n.*-01-01T00:00:00Z +1 +kazoo-a .* unknown\n$`)
 

@@ -20,7 +20,7 @@ func (l Log) headUntil(limit time.Time) Head {
 		h.Tick, h.Done = old.LastSuccess, !old.LastSuccess.IsZero()
 	}
 	for _, r := range l.Runs {
-		if r.Tick.IsZero() || r.Tick.After(limit) || r.Tick.Before(h.Tick) {
+		if r.Tick.IsZero() || r.Tick.After(limit) || r.Tick.Before(h.Tick) || strings.HasPrefix(r.ID, kazooPrefix) {
 			continue
 		}
 		if r.Tick.After(h.Tick) {
@@ -212,17 +212,26 @@ func (l Log) byHand(what Result, n Note, id string) Log {
 }
 
 // NoteKazoo enters kazoo's run, if r is a record of kazoo's: what replaces it
-// would hide that. For what tick that run was is left to the rule.
+// would hide that. Whether it counts for a tick is left to the rule.
 func (l Log) NoteKazoo(r *Record) Log {
 	if r == nil || !r.ByKazoo || l.index(kazooID(r.Created)) >= 0 {
 		return l
 	}
 	l.Head.Kazoo = r.Created.UTC()
-	return l.enter(Run{ID: kazooID(r.Created), Holder: r.Holder, Started: r.Created, Result: Unknown})
+	run := Run{ID: kazooID(r.Created), Tick: r.Tick.UTC(), Holder: r.Holder, Started: r.Created, Result: Unknown}
+	if !r.Tick.IsZero() {
+		run.Attempt = 1
+		if l.Head.Tick.Equal(r.Tick) {
+			run.Attempt = l.Head.Attempts + 1
+		}
+	}
+	return l.enter(run)
 }
 
+const kazooPrefix = "kazoo-"
+
 // kazooID makes an id for a run of kazoo's, which is always the same.
-func kazooID(began time.Time) string { return "kazoo-" + began.UTC().Format("20060102T150405.000") }
+func kazooID(began time.Time) string { return kazooPrefix + began.UTC().Format("20060102T150405.000") }
 
 func second(t time.Time) time.Time {
 	if t.IsZero() {

@@ -31,6 +31,7 @@ type Record struct {
 	End     time.Time
 	Created time.Time // by the store's clock
 	ByKazoo bool      // kazoo wrote it
+	Tick    time.Time // if kazoo wrote it: the newest tick then; zero where that is not known
 }
 
 // A Verdict is what the rule says.

@@ -122,8 +122,8 @@ func functionName(f *ast.FuncDecl) string {
 	return ""
 }
 
-// goBuild builds the holder from the module with the edits applied.
-func goBuild(t *testing.T, edits []edit) string {
+// goBuild builds a program of the module, in the folder program, with the edits applied.
+func goBuild(t *testing.T, program string, edits []edit) string {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -148,11 +148,11 @@ func goBuild(t *testing.T, edits []edit) string {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(dir, "holder")
-	cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, "./soak/holder")
+	binary := filepath.Join(dir, filepath.Base(program))
+	cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, "./"+program)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the altered holder: %v\n%s", err, out)
+		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
 	return binary
 }

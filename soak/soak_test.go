@@ -65,13 +65,13 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	t.Logf("SOAK_SEED=%d", seed)
-	binaries := []string{goBuild(t, nil), goBuild(t, stops)}
+	binaries := []string{goBuild(t, "soak/holder", nil), goBuild(t, "soak/holder", stops)}
 	if name := os.Getenv("SOAK_VARIANT"); name != "" {
 		i := slices.IndexFunc(variants, func(v variant) bool { return v.name == name })
 		if i < 0 {
 			t.Fatalf("SOAK_VARIANT: there is no variant %q", name)
 		}
-		binaries = []string{goBuild(t, slices.Concat(stops, variants[i].weakness))}
+		binaries = []string{goBuild(t, "soak/holder", slices.Concat(stops, variants[i].weakness))}
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for void := 0; ; {

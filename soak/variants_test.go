@@ -161,7 +161,7 @@ func openSecond() *Store {
 // without the weakness.
 func TestVariants(t *testing.T) {
 	t.Parallel()
-	control := goBuild(t, stops)
+	control := goBuild(t, "soak/holder", stops)
 	server := zktest.Start(t)
 	dirs := []string{dataDir(t, server.Addr())}
 	lagging := startLagging(t)
@@ -171,9 +171,9 @@ func TestVariants(t *testing.T) {
 			t.Parallel()
 			control := control
 			if len(v.setting) > 0 {
-				control = goBuild(t, slices.Concat(stops, v.setting))
+				control = goBuild(t, "soak/holder", slices.Concat(stops, v.setting))
 			}
-			weak := goBuild(t, slices.Concat(stops, v.setting, v.weakness))
+			weak := goBuild(t, "soak/holder", slices.Concat(stops, v.setting, v.weakness))
 			for _, c := range []struct{ name, binary string }{{"control", control}, {"weak", weak}} {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()

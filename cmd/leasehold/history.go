@@ -36,7 +36,7 @@ run", and of programs that use the library and ask for it. What was done by hand
   running  it has not reported its end
   lost     it was stopped, since the lease was lost
   unknown  it never reported its end, as after a power failure
-  missed   nobody has run this tick of the schedule (not with --json)`,
+  missed   nobody has run this tick, and a later one is due (not with --json)`,
 		Example: historyExamples,
 		Args:    wantPaths(1, 1, "PATH"),
 	}
@@ -139,7 +139,7 @@ func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 	var b bytes.Buffer
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TICK\tATTEMPT\tHOLDER\tHOST\tSTARTED\tTOOK\tRESULT")
-	after := now // the tick of the row above, or now
+	after := newestDue(log.Head, now) // the tick of the row above; or this one, which may still be run
 	for _, r := range log.Runs {
 		if !r.Tick.IsZero() && r.Tick.Before(after) {
 			for _, row := range missedRows(log.Head, r.Tick, after) {
@@ -165,6 +165,17 @@ func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 		return err
 	}
 	return writeAll(w, b.Bytes())
+}
+
+// newestDue returns the newest tick of the log's schedule that is due, or now if
+// there is none.
+func newestDue(h runlog.Head, now time.Time) time.Time {
+	if s, err := schedule.Parse(h.Schedule, h.Timezone); err == nil {
+		if due, ok := s.Previous(now); ok {
+			return due
+		}
+	}
+	return now
 }
 
 func describeResult(r runlog.Run) string {
