@@ -1,11 +1,18 @@
 package interop_test
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/internal/kazootest"
+	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/runlog"
+	"leasehold.example/leasehold/zookeeper"
 )
 
 // TestRunOfKazooCountsAfterUndo: a grant over kazoo's record hides that kazoo
@@ -76,6 +83,41 @@ func plainRun(t *testing.T, f fleet, _ time.Time) *leasehold.Lease {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// TestWrongClockBesideKazoo: a host whose clock is 30 s ahead takes kazoo's lease
+// for the next tick, learns by the servers' stamp how late it really is, and takes
+// that back by itself.
+func TestWrongClockBesideKazoo(t *testing.T) {
+	t.Parallel()
+	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1") // the pattern is good
+	if len(found) == 0 {
+		t.Fatal("there is no libfaketime: apt-get install faketime")
+	}
+	const ahead = 30 * time.Second // of the servers' clock
+	server := zktest.StartWith(t, zktest.Config{Env: append(os.Environ(), "LD_PRELOAD="+found[0], fmt.Sprintf("FAKETIME=-%ds", int(ahead.Seconds())), "FAKETIME_DONT_FAKE_MONOTONIC=1")})
+	store, err := zookeeper.Open(t.Context(), "zk://"+server.Addr(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	f := fleet{
+		lab:  &lab{peer: kazootest.Start(t, server.Addr()), conn: zktest.Conn(t, server.Addr())},
+		path: freshPath(t), host: &leasehold.Client{Store: store, Holder: "host-a", MaxClockSkew: skew},
+	}
+	wrong := f.another("host-b", nil)
+	f.host.Now = func() time.Time { return time.Now().Add(-ahead) }
+
+	due := f.kazooRuns(t, "kazoo-a") // ended long ago by all clocks
+	before := f.record(t, f.path)
+	_, err = wrong.TryAcquireTick(t.Context(), f.path, dueAt(1, due, due.Add(ahead-skew)), tickTime)
+	if _, ok := errors.AsType[*leasehold.ClockSkewError](err); !ok {
+		t.Fatalf("got error %v, want a ClockSkewError", err)
+	}
+	f.wantRecord(t, f.path, before)
+	f.wantRuns(t, entry{holder: "kazoo-a", result: runlog.Unknown})
+	f.wantRefused(t, dueAt(1, due), runlog.IsSpent, "kazoo-a")
+	f.tick(t, dueAt(2, due), 2)
 }
 
 // TestKazooRunsThatCountOnce, or not at all: the record shows kazoo's newest run,
