@@ -1,7 +1,8 @@
 #!/bin/sh
-# check.sh runs spin on lease.pml, and on ticks.pml: on the real protocol, which must be without
-# error, and on each weakened form of it, in which an error must be found. It
-# prints a table, and exits 1 unless all is as it must be.
+# check.sh runs spin on the two models: lease.pml (who acts on a lease) and
+# ticks.pml (which ticks are run). In each as it is there must be no error; in each
+# weakened form of it one must be found. It prints a table, and exits 1 unless all is
+# as it must be. A search ends after LIMIT seconds (900), or with 6 GB.
 #
 #   ./check.sh            everything
 #   ./check.sh WORD       the rows whose name contains WORD; for a row with an
@@ -14,7 +15,6 @@ done
 only=${1-}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-model=$PWD/lease.pml
 bad=0
 
 # row WANT NAME FLAGS...   WANT is none or error
@@ -28,7 +28,7 @@ row() {
 	(
 		cd "$work" &&
 			spin -a "$@" "$model" >spin.out 2>&1 &&
-			gcc $optimise -w -DSAFETY -DNOFAIR -DCOLLAPSE -o pan pan.c &&
+			gcc $optimise -w -DSAFETY -DNOFAIR -DCOLLAPSE -DMEMLIM=6000 -o pan pan.c &&
 			timeout -s INT "${LIMIT:-900}" nice -n 15 ./pan -E -m100000 >out 2>&1
 	) || [ -s "$work/out" ] || { cat "$work/spin.out" >&2; exit 1; }
 	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' "$work/out")
@@ -50,6 +50,7 @@ row() {
 	fi
 }
 
+model=$PWD/lease.pml
 one="-DCLIENTS=2 -DLEASEHOLD=1"   # one Leasehold client, one of kazoo
 two="-DCLIENTS=2 -DLEASEHOLD=2"
 calm="-DLOST=0 -DEXPIRIES=0"
