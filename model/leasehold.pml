@@ -39,7 +39,7 @@ inline former() {
 	fi
 }
 
-#define mayLose(kind) (lost && !o.kind && (kind >= ENDS || !LOSTENDS))
+#define mayLose(what_) (lost && !o.kind && (what_ >= ENDS || !LOSTENDS))
 
 /* sends a multi whose reply will not come */
 inline lose(kind_, made_, rec_, ver_, g_, hold_, end_, fend_) {
