@@ -1,7 +1,8 @@
 #!/bin/sh
-# check.sh runs spin on lease.pml, and on ticks.pml: on the real protocol, which must be without
-# error, and on each weakened form of it, in which an error must be found. It
-# prints a table, and exits 1 unless all is as it must be.
+# check.sh runs spin on the two models: lease.pml (who acts on a lease) and
+# ticks.pml (which ticks are run). In each as it is there must be no error; in each
+# weakened form of it one must be found. It prints a table, and exits 1 unless all is
+# as it must be. A search ends after LIMIT seconds (900), or with 6 GB.
 #
 #   ./check.sh            everything
 #   ./check.sh WORD       the rows whose name contains WORD; for a row with an
@@ -14,7 +15,6 @@ done
 only=${1-}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-model=$PWD/lease.pml
 bad=0
 
 # row WANT NAME FLAGS...   WANT is none or error
@@ -23,12 +23,11 @@ row() {
 	shift 2
 	case $name in *"$only"*) ;; *) return ;; esac
 	rm -rf "$work"/*
-	optimise=-O2
-	[ "$want" = error ] && optimise=-O0  # found sooner than compiled
+	# not optimised: gcc takes longer for that, a minute and more, than most searches do
 	(
 		cd "$work" &&
 			spin -a "$@" "$model" >spin.out 2>&1 &&
-			gcc $optimise -w -DSAFETY -DNOFAIR -DCOLLAPSE -o pan pan.c &&
+			gcc -w -DSAFETY -DNOFAIR -DCOLLAPSE -DMEMLIM=6000 -o pan pan.c &&
 			timeout -s INT "${LIMIT:-900}" nice -n 15 ./pan -E -m100000 >out 2>&1
 	) || [ -s "$work/out" ] || { cat "$work/spin.out" >&2; exit 1; }
 	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' "$work/out")
@@ -50,6 +49,7 @@ row() {
 	fi
 }
 
+model=$PWD/lease.pml
 one="-DCLIENTS=2 -DLEASEHOLD=1"   # one Leasehold client, one of kazoo
 two="-DCLIENTS=2 -DLEASEHOLD=2"
 calm="-DLOST=0 -DEXPIRIES=0"
@@ -76,7 +76,7 @@ row none '2, a session expires' $two $expiry -DCOMMITS=7
 row none '2, the path made again' $two $calm -DCOMMITS=7 -DREMOVALS=1
 row none '2, leaders and clocks differ' $two $calm $short -DCOMMITS=6 -DLAST=3 -DSKEW=1 -DLEADERS=1 -DFAST=2
 row none '2, undo that never comes' $two $calm $early -DDEATHS=1 -DMORE=1 -DCOMMITS=6
-row none '2, undo that comes late' $two $reply $early -DMORE=1 -DCOMMITS=5
+row none '2, undo that comes late' $two $reply $early -DLOSTENDS=1 -DMORE=1 -DCOMMITS=5
 row none '2, clocks that stand still' $two $expiry $paused -DCOMMITS=5
 row none '2 + kazoo' -DCLIENTS=3 -DLEASEHOLD=2 $calm $short -DCOMMITS=7 -DLAST=3
 row none '3' -DCLIENTS=3 -DLEASEHOLD=3 $calm $short -DCOMMITS=5 -DLAST=3
@@ -91,14 +91,14 @@ broken() {
 broken NO_GUARD 'no guard' $one $calm -DCOMMITS=8
 broken RECORD_BEFORE_CHILDREN 'record read before the children' $one $calm -DCOMMITS=9
 broken TWO_SESSIONS 'reads of one attempt in two sessions' $one $expiry -DCOMMITS=7
-broken NO_FENCE 'no session fence in the queue' $one $expiry -DCOMMITS=9
+broken NO_FENCE 'no session fence in the queue' $one $short -DLOST=1 -DEXPIRIES=1 -DCOMMITS=7
 broken RECORD_VERSION_ONLY 'renewal by record version only' $two $calm -DCOMMITS=8 -DGRANTS=2
 broken LATE_COUNTS 'late renewal counted' $one $calm -DCOMMITS=8
 broken NO_CONFIRM 'no second look at a late renewal' $one $calm $short -DCOMMITS=9
 broken LAG_WHEN_SENT 'lateness judged when sent' $one $calm -DCOMMITS=9
 broken LAG_WITHOUT_MARGIN 'lateness judged without the margin' $one $calm $clocks -DCOMMITS=8 -DDURATION=4 -DLAST=5
-broken TOKEN_BEFORE_LOCKS 'token before locks' $one $calm $short -DCOMMITS=9
-broken NO_EARLY_CHECK 'no early-takeover check' $two $calm -DCOMMITS=6 -DSKEW=1 -DFAST=1 -DLAST=3
+broken TOKEN_BEFORE_LOCKS 'token before locks' $one $reply $short -DCOMMITS=7
+broken NO_EARLY_CHECK 'no early-takeover check' $one $calm $short -DCOMMITS=7 -DSKEW=1 -DFAST=1
 broken NO_MARGIN 'End used without margin' $two $calm $short -DCOMMITS=6 -DSKEW=1 -DLEADERS=1 -DFAST=1
 broken STORES_CLOCK_ONLY "the store's clock only" $one $calm $clocks -DCOMMITS=8
 broken HELD_UNTIL_IGNORED 'HeldUntil ignored' $two $calm $early -DDEATHS=1 -DMORE=1 -DCOMMITS=6

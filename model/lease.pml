@@ -31,6 +31,9 @@
 #ifndef LOST
 #define LOST 1           /* replies, in all */
 #endif
+#ifndef LOSTENDS
+#define LOSTENDS 0       /* 1: only those to releases and undos */
+#endif
 #ifndef EXPIRIES
 #define EXPIRIES 1       /* of sessions, in all */
 #endif

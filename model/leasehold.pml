@@ -39,6 +39,8 @@ inline former() {
 	fi
 }
 
+#define mayLose(what_) (lost && !o.kind && (what_ >= ENDS || !LOSTENDS))
+
 /* sends a multi whose reply will not come */
 inline lose(kind_, made_, rec_, ver_, g_, hold_, end_, fend_) {
 	lost--; printf("%d: client %d gets no reply to what it sent, kind %d\n", now, c, kind_);
@@ -152,7 +154,7 @@ guarded:
 			commit(GUARDED, c, made, e, ver, list, c, to, fend, false);
 			answer();
 			if :: g -> goto judge :: else -> goto begin fi
-		:: mayWrite && lost && !o.kind -> former();
+		:: mayWrite && mayLose(GUARDED) -> former();
 			lose(GUARDED, made, e, ver, list, c, to, fend);
 			goto noAnswer
 		fi
@@ -165,7 +167,7 @@ create:	/* There is no path: make it. */
 		:: former(); commit(CREATES, c, 0, 0, 0, 0, c, to, 0, false);
 			answer();
 			if :: g -> goto judge :: else -> goto begin fi
-		:: lost && !o.kind -> former();
+		:: mayLose(CREATES) -> former();
 			lose(CREATES, 0, 0, 0, 0, c, to, 0);
 			goto noAnswer
 		fi
@@ -219,7 +221,7 @@ ahead:	/* Read the children: wait, unless it is the lowest. */
 			commit(QUEUED, c, 0, e, ver, list, c, to, fend, false);
 			again = !ok; answer();
 			if :: again -> goto withdraw :: else -> goto judge fi
-		:: mayWrite && lost && !o.kind -> former();
+		:: mayWrite && mayLose(QUEUED) -> former();
 			lose(QUEUED, 0, e, ver, list, c, to, fend);
 			again = 1;
 			goto noAnswer
@@ -329,7 +331,7 @@ send:	/* Check the grant node, and write the record. */
 		room;
 		if
 		:: commit(what, c, 0, 1, myver, g, tohold, to, 0, false)
-		:: lost && !o.kind ->
+		:: mayLose(what) ->
 			lose(what, 0, 1, myver, g, tohold, to, 0);
 			if :: what == RENEWS -> goto look :: else -> goto idle fi
 		fi;
@@ -445,7 +447,7 @@ reclaim:  /* The grant node is gone. Was the lease taken over too early? The
 			:: ok -> g = h[z].g; asks(c, 0); goto sent
 			:: else -> goto reclaim
 			fi
-		:: lost && !o.kind -> lose(what + AGAIN, made, 1, ver, list, tohold, to, 0); goto loseIt
+		:: mayLose(what) -> lose(what + AGAIN, made, 1, ver, list, tohold, to, 0); goto loseIt
 		fi
 	}
 
