@@ -149,11 +149,12 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 	}
 }
 
-// watchLog watches the record at path, and returns it with the run log: whether
-// a run goes on behind a record that has not ended, only the log tells.
+// watchLog watches the record at path, and returns it, if there is one, with the
+// run log: whether a run goes on behind a record that has not ended, only the log
+// tells.
 func (r *request) watchLog(ctx context.Context, path string) (Entry, <-chan struct{}, error) {
 	e, changed, err := r.Store.Watch(ctx, path)
-	if err == nil {
+	if err == nil && e.Data != nil && e.Log == nil {
 		e, err = r.Store.ReadLog(ctx, e)
 	}
 	return e, changed, wrapUntyped(err, "read lease %q", path)
@@ -235,9 +236,7 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 		return nil, err
 	}
 	_, err = r.propose(known)
-	if errors.Is(err, ErrNeedsLog) && !known.Written.Before(r.attempt.due.Add(-r.skew)) {
-		// What was written since the tick is due is most likely by somebody who has
-		// run it: then the log refuses, and nothing else needs to be read.
+	if errors.Is(err, ErrNeedsLog) && r.likelyRefused(known) {
 		if known, err = r.Store.ReadLog(ctx, known); err != nil {
 			return nil, wrapUntyped(err, "read the run log of %q", known.Path)
 		}
@@ -251,6 +250,15 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 		return nil, r.refused(ctx, known, err)
 	}
 	return l, nil
+}
+
+// likelyRefused reports whether the run log most likely refuses the tick, so that
+// nothing else needs to be read: the record was written since the tick was due, by
+// somebody who has run it; or it has not ended, and this holder still runs another.
+func (r *request) likelyRefused(known Entry) bool {
+	rec, err := parseRecord(known)
+	unexpired := err == nil && rec != nil && r.wallNow().Before(rec.End)
+	return unexpired || !known.Written.Before(r.attempt.due.Add(-r.skew))
 }
 
 // refused notes in the run log that the schedule was seen, where catching up on
