@@ -172,9 +172,7 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 	if errors.Is(err, ErrHeld) && known.Log != nil {
 		err = cmp.Or(r.decideTick(known), err) // the log tells more than the record
 	}
-	if errors.Is(err, ErrNeedsLog) && !known.Written.Before(r.attempt.due.Add(-r.skew)) {
-		// What was written since the tick is due is most likely by somebody who has
-		// run it: then the log refuses, and nothing else needs to be read.
+	if errors.Is(err, ErrNeedsLog) && r.likelyRefused(known) {
 		if known, err = r.Store.ReadLog(ctx, known); err != nil {
 			return nil, wrapUntyped(err, "read the run log of %q", known.Path)
 		}
@@ -203,6 +201,15 @@ func (r *request) warnOfNewSchedule(ctx context.Context, path string, former []b
 	if log, err := parseLog(path, former); err == nil && log.Head.Schedule != "" && (log.Head.Schedule != s.Name || log.Head.Timezone != s.Timezone) {
 		r.log().WarnContext(ctx, NewSchedule, "path", path, "schedule", s.Name+" "+s.Timezone, "former", log.Head.Schedule+" "+log.Head.Timezone)
 	}
+}
+
+// likelyRefused reports whether the run log most likely refuses the tick, so that
+// nothing else needs to be read: the record was written since the tick was due, by
+// somebody who has run it; or it has not ended, and this holder still runs another.
+func (r *request) likelyRefused(known Entry) bool {
+	rec, err := parseRecord(known)
+	unexpired := err == nil && rec != nil && r.wallNow().Before(rec.End)
+	return unexpired || !known.Written.Before(r.attempt.due.Add(-r.skew))
 }
 
 // refused notes in the run log that the schedule was seen, where catching up on

@@ -57,12 +57,13 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 	}
 }
 
-// watchLog watches the record at path, and returns it with the run log: whether
-// a run goes on behind a record that has not ended, only the log tells.
+// watchLog watches the record at path, and returns it, if there is one, with the
+// run log: whether a run goes on behind a record that has not ended, only the log
+// tells.
 func (r *request) watchLog(ctx context.Context, path string) (Entry, <-chan struct{}, error) {
 	defer r.warnOfSilence(ctx, path)()
 	e, changed, err := r.Store.Watch(ctx, path)
-	if err == nil {
+	if err == nil && e.Data != nil && e.Log == nil {
 		e, err = r.Store.ReadLog(ctx, e)
 	}
 	return e, changed, wrapUntyped(err, "read lease %q", path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -119,13 +120,19 @@ func Parse(data []byte) (Log, error) {
 	if len(data) == 0 {
 		return Log{}, nil
 	}
-	var version struct {
-		Key json.RawMessage `json:"leasehold_run_log"`
+	var s stored
+	err := json.Unmarshal(data, &s)
+	if err != nil { // the version may come after what can't be read
+		var only struct {
+			Version json.RawMessage `json:"leasehold_run_log"`
+		}
+		_ = json.Unmarshal(data, &only) // there is none if it fails
+		s.Version = only.Version
 	}
-	if err := json.Unmarshal(data, &version); err != nil || version.Key == nil {
+	if s.Version == nil {
 		return Log{}, &ForeignError{fmt.Sprintf("want a JSON object with the key %q", versionKey)}
 	}
-	if v := string(version.Key); v != "1" {
+	if v := string(s.Version); v != strconv.Itoa(Version) {
 		if strings.Trim(v, "0123456789") != "" || v == "0" {
 			return Log{}, &ForeignError{fmt.Sprintf("its version is %.20s", v)}
 		}
@@ -134,8 +141,7 @@ func Parse(data []byte) (Log, error) {
 	if len(data) > MaxBytes {
 		return Log{}, &ForeignError{fmt.Sprintf("it has %d bytes, a run log at most %d", len(data), MaxBytes)}
 	}
-	var s stored
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err != nil {
 		return Log{}, &ForeignError{err.Error()}
 	}
 	l := Log{Head: s.Head, Runs: s.Runs}
@@ -160,8 +166,13 @@ func (l Log) check() error {
 		if r.ID == "" || !slices.Contains(results, r.Result) {
 			return fmt.Errorf("its entry %.40q has the result %.40q", r.ID, r.Result)
 		}
+		for _, t := range []time.Time{r.Tick, r.Started, r.Ended} {
+			if y := t.Year(); y < 0 || y > 9999 {
+				return fmt.Errorf("its entry %.40q has the year %d", r.ID, y)
+			}
+		}
 	}
-	_, err := l.Marshal()
+	_, err := Log{Head: l.Head}.Marshal() // entries are cut where they don't fit
 	return err
 }
 
@@ -193,7 +204,7 @@ func (l Log) Marshal() ([]byte, error) {
 	runs := l.Runs
 	for {
 		if len(runs) <= MaxRuns {
-			data, err := json.Marshal(stored{Version: Version, Head: l.Head, Runs: runs})
+			data, err := json.Marshal(stored{Version: json.RawMessage(strconv.Itoa(Version)), Head: l.Head, Runs: runs})
 			if err != nil || len(data) <= MaxBytes {
 				return data, err
 			}
@@ -216,7 +227,7 @@ func (l Log) withoutOldest(runs []Run) []Run {
 
 // stored is a Log in JSON. Version is first, for people who look at it.
 type stored struct {
-	Version int   `json:"leasehold_run_log"`
-	Head    Head  `json:"head"`
-	Runs    []Run `json:"runs,omitempty"`
+	Version json.RawMessage `json:"leasehold_run_log"`
+	Head    Head            `json:"head"`
+	Runs    []Run           `json:"runs,omitempty"`
 }

@@ -80,6 +80,7 @@ func TestParse(t *testing.T) {
 		{`{"leasehold_run_log":1,"more":[1]}`, ""},
 		{`{"leasehold_run_log":2}`, newer},
 		{`{"leasehold_run_log":12,"head":[],"runs":"` + long + `"}`, newer},
+		{`{"head":{"tick":"soon"},"leasehold_run_log":2}`, newer},
 		{"host-a", foreign},
 		{" ", foreign},
 		{"null", foreign},
@@ -98,6 +99,7 @@ func TestParse(t *testing.T) {
 		{`{"leasehold_run_log":1,"head":{"tick":"yesterday"}}`, foreign},
 		{`{"leasehold_run_log":1,"head":{"tick":"9999-12-31T23:59:59-01:00"}}`, foreign}, // the year 10000 in UTC
 		{`{"leasehold_run_log":1,"head":{"schedule":"` + strings.Repeat("\u2028", runlog.MaxBytes/4) + `"}}`, foreign},
+		{`{"leasehold_run_log":1,"runs":[{"id":"a","result":"lost","ended":"9999-12-31T23:59:59-01:00"}]}`, foreign},
 		{`{"leasehold_run_log":1,"runs":[{"id":"","result":"lost"}]}`, foreign},
 		{`{"leasehold_run_log":1,"runs":[{"id":"a","result":"won"}]}`, foreign},
 		{`{"leasehold_run_log":1,"runs":[` + strings.Repeat(entry+",", runlog.MaxRuns) + entry + `]}`, foreign},

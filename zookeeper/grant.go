@@ -160,11 +160,12 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 			return none, err
 		}
 	}
-	_, err = w.propose(ctx, &seen)
+	proposal, err := w.propose(ctx, &seen)
 	if w.isAnswer(err, seen.record) {
 		return none, err
 	}
 	latest := seen.below != nil
+	current := latest && err == nil // proposal is for what is seen by now
 	if !latest {
 		needsLog := errors.Is(err, leasehold.ErrNeedsLog)
 		seen, err = w.list(ctx, seen, needsLog)
@@ -176,9 +177,10 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 		}
 		latest = seen.below.isLatest(seen.record)
 		if needsLog {
-			if _, err := w.propose(ctx, &seen); w.isAnswer(err, seen.record) {
+			if proposal, err = w.propose(ctx, &seen); w.isAnswer(err, seen.record) {
 				return none, err
 			}
+			current = err == nil
 		}
 	}
 	if name, ok := seen.below.withPrefix(w.prefixes()); ok {
@@ -198,9 +200,10 @@ func (w *exclusiveWrite) attempt(ctx context.Context) (grant, error) {
 			return none, err
 		}
 	}
-	proposal, err := w.propose(ctx, &seen)
-	if err != nil {
-		return none, err
+	if !latest || !current {
+		if proposal, err = w.propose(ctx, &seen); err != nil {
+			return none, err
+		}
 	}
 	t := w.newTransaction(seen, proposal)
 	guard := w.below(sequenceName(t.prefix, count))

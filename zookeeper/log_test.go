@@ -88,6 +88,76 @@ func wantLog(t testing.TB, conn *zk.Conn, path string, lines ...string) {
 	}
 }
 
+// A full log takes longer to read and to write than a request: it is decided on
+// once, unless something was read again.
+func TestLogIsDecidedOnOnce(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	s := open(t, server.Addr())
+	path := freshPath(t)
+	grantLogged(t, s, leasehold.Entry{Path: path}, "host-a", "1")
+	read := func() leasehold.Entry {
+		e, err := s.Read(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for name, known := range map[string]func() leasehold.Entry{
+		"nothing was read before":    func() leasehold.Entry { return leasehold.Entry{Path: path} },
+		"the record was read before": read,
+		"the record was watched": func() leasehold.Entry {
+			e, _, err := s.Watch(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return readLog(t, s, e)
+		},
+	} {
+		calls := 0
+		propose := enter(t, "host-a", name)
+		_, _, err := s.Grant(t.Context(), known(), func(old leasehold.Entry) (leasehold.Proposal, error) {
+			if old.Log != nil {
+				calls++
+			}
+			return propose(old)
+		})
+		if err != nil || calls != 1 {
+			t.Errorf("%s: got %d decisions on the log and error %v, want 1", name, calls, err)
+		}
+	}
+}
+
+// kazoo takes the lease over after the record was read, and before the log and the
+// children are: what was decided by then does not count.
+func TestKazooTakesOverBeforeTheLogIsRead(t *testing.T) {
+	t.Parallel()
+	server := zktest.Shared(t)
+	conn := zktest.Conn(t, server.Addr())
+	python := kazootest.Start(t, server.Addr())
+	s := open(t, server.Addr())
+	path := freshPath(t)
+	expire(t, conn, path, "host-p")
+	edit(t, s, path, "1")
+	held := errors.New("held")
+	propose := enter(t, "host-a", "2")
+	_, _, err := s.Grant(t.Context(), leasehold.Entry{Path: path}, func(old leasehold.Entry) (leasehold.Proposal, error) {
+		if old.Log == nil {
+			if ok, err := python.Lease(path, "host-k", time.Minute, time.Time{}); err != nil || !ok {
+				t.Errorf("kazoo's grant: got %v, %v", ok, err)
+			}
+		} else if strings.Contains(string(old.Data), "host-k") {
+			return leasehold.Proposal{}, held
+		}
+		return propose(old)
+	})
+	if err != held {
+		t.Errorf("got error %v, want the refusal", err)
+	}
+	wantHolder(t, s, path, "host-k")
+	wantLog(t, conn, path, "1")
+}
+
 // Somebody changes the log between its reading and the commit.
 func TestLogChangesBeforeTheCommit(t *testing.T) {
 	t.Parallel()
