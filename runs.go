@@ -145,7 +145,7 @@ func (c *Client) releaseFinished(ctx context.Context, e Entry, rec kazoo.Record,
 		if err != nil {
 			return nil, err
 		}
-		if !l.Head.Until.Equal(rec.End) {
+		if !l.Head.Until.Equal(rec.End) || !l.Head.Granted.Equal(e.Since) {
 			return nil, errRunning
 		}
 		return edit(log)
@@ -221,7 +221,7 @@ func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 	if end.Result == runlog.Success || number >= a.schedule.Attempts {
 		until := a.next.Add(-l.request.skew).Truncate(time.Second)
 		if l.storeNow(entry).Before(until) {
-			next.End, end.Until = until, until
+			next.End, end.Until, end.Granted = until, until, entry.Since
 		}
 	} else {
 		end.RetryAt = l.storeNow(entry).Add(a.schedule.pause(number))

@@ -307,3 +307,20 @@ func TestReopenWhileARunEnds(t *testing.T) {
 		}
 	})
 }
+
+// A plain lease of the holder of a tick that was finished keeps the end that the
+// tick has left, but it is another's: again must not release it.
+func TestReopenBesidePlainLeaseWithTheSameEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := leasetest.NewStore()
+		a := client(s, "host-a")
+		hourly := every(time.Hour, 1)
+		sleepUntilNext(time.Hour)
+		finish(t, tick(t, a, hourly), runlog.Success)
+		time.Sleep(time.Second)
+		plain := acquire(t, a, time.Minute)
+		wantNil(t, "Reopen", a.Reopen(t.Context(), path, "alice", "wrong input"))
+		wantNil(t, "Renew of the plain lease", plain.Renew(t.Context()))
+		wantVerdict(t, a, hourly, runlog.IsHeld)
+	})
+}

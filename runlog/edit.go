@@ -78,7 +78,7 @@ func (l Log) enter(r Run) Log {
 // unknown from now on.
 func (l Log) Enter(r Run) Log {
 	r.Tick, r.Attempt, r.Result = time.Time{}, 0, Running
-	l.Head.Running, l.Head.Until = false, time.Time{} // it is behind the record now
+	l.Head.Running, l.Head.Until, l.Head.Granted = false, time.Time{}, time.Time{} // it is behind the record now
 	return l.unknown().enter(r)
 }
 
@@ -113,7 +113,7 @@ func (d Decision) Begin(q Question, r Run) Log {
 		h.Limit, h.RetryAt = 0, time.Time{}
 	}
 	h.Tick, h.Attempts, h.ID, h.Running, h.Done = r.Tick, d.Attempt, r.ID, true, false
-	h.Until = time.Time{}
+	h.Until, h.Granted = time.Time{}, time.Time{}
 	return l
 }
 
@@ -136,6 +136,7 @@ type End struct {
 
 	RetryAt time.Time // no other attempt is begun before; zero for at once
 	Until   time.Time // the end that is left in the record; zero if it is left as it is
+	Granted time.Time // when the grant was made that it is left by; zero without Until
 }
 
 // Finish enters how a run ended; ok is false if the log does not have it. A run
@@ -160,7 +161,7 @@ func (l Log) Finish(e End) (_ Log, ok bool) {
 		r.Result, r.Ended, r.Exit, r.Signal = e.Result, at, e.Exit, e.Signal
 	}
 	if newest {
-		h.Running, h.Until, h.RetryAt = false, second(e.Until), second(e.RetryAt)
+		h.Running, h.Until, h.Granted, h.RetryAt = false, second(e.Until), e.Granted.UTC(), second(e.RetryAt)
 	}
 	if e.Result == Success && !tick.IsZero() {
 		h.Done = h.Done || tick.Equal(h.Tick)

@@ -45,6 +45,10 @@ type Head struct {
 	// was finished. A record with that end has nobody behind it.
 	Until time.Time `json:"until,omitzero"`
 
+	// Granted is when the grant was made that has left it, by the store's clock: a
+	// later grant to the same holder can have the same end.
+	Granted time.Time `json:"granted,omitzero"`
+
 	LastSuccess    time.Time `json:"last_success,omitzero"`     // the newest tick that succeeded
 	LastSuccessEnd time.Time `json:"last_success_end,omitzero"` // when its run ended
 
@@ -179,7 +183,7 @@ func (l Log) check() error {
 // toUTC changes all times of l, in place, to UTC.
 func (l *Log) toUTC() {
 	h := &l.Head
-	times := []*time.Time{&h.Since, &h.Tick, &h.RetryAt, &h.Until, &h.LastSuccess, &h.LastSuccessEnd, &h.Kazoo}
+	times := []*time.Time{&h.Since, &h.Tick, &h.RetryAt, &h.Until, &h.Granted, &h.LastSuccess, &h.LastSuccessEnd, &h.Kazoo}
 	if h.Paused != nil {
 		times = append(times, &h.Paused.Since)
 	}

@@ -48,7 +48,7 @@ func TestRoundTrip(t *testing.T) {
 	full := runlog.Log{
 		Head: runlog.Head{
 			Schedule: "0 2 * * *", Timezone: "Europe/Berlin", Since: tick0,
-			Tick: tick1, Attempts: 2, ID: "b", Running: true, Done: true, Limit: 3, RetryAt: tick2, Until: tick2,
+			Tick: tick1, Attempts: 2, ID: "b", Running: true, Done: true, Limit: 3, RetryAt: tick2, Until: tick2, Granted: tick1,
 			LastSuccess: tick0, LastSuccessEnd: tick1, Paused: &note,
 		},
 		Runs: []runlog.Run{

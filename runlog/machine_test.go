@@ -130,7 +130,7 @@ func (w *world) begin(t *rapid.T) {
 	if p.recordAt != w.recordAt || p.logAt != w.logAt {
 		return
 	}
-	isLeft := w.record != nil && w.record.Holder == p.holder && w.record.End.Equal(q.Log.Head.Until)
+	isLeft := w.record != nil && w.record.Holder == p.holder && w.record.End.Equal(q.Log.Head.Until) && w.record.Created.Equal(q.Log.Head.Granted)
 	if w.record != nil && w.record.End.Sub(w.now) > skew && p.offset < skew && !isLeft {
 		t.Fatalf("%s begins %v at %v, the record ends at %v", p.holder, q.Due, w.now, w.record.End)
 	}
@@ -223,7 +223,7 @@ func (w *world) finish(t *rapid.T) {
 	if p.recordAt == w.recordAt {
 		var left *runlog.Record
 		if end := p.tick.Add(period - skew); (e.Result == runlog.Success || l.Head.Attempts >= attempts) && end.After(e.At) {
-			e.Until = end
+			e.Until, e.Granted = end, w.record.Created
 			left = &runlog.Record{Holder: p.holder, End: end, Created: w.record.Created}
 		}
 		w.setRecord(left)

@@ -27,7 +27,7 @@ func mayBegin(q runlog.Question) (attempt int, ok bool) {
 	allowed = max(allowed, q.Attempts)
 	isNew := attempts == 0
 	if r := q.Record; r != nil {
-		finished := !wrongClock && !h.Running && !r.ByKazoo && r.End.Equal(h.Until)
+		finished := !wrongClock && !h.Running && !r.ByKazoo && r.End.Equal(h.Until) && r.Created.Equal(h.Granted)
 		if r.End.After(q.Now) && !(finished && r.Holder == q.Holder) {
 			return 0, false // held
 		}
@@ -114,7 +114,7 @@ func drawQuestion(t *rapid.T) runlog.Question {
 			h.RetryAt = near("retry at", q.Now)
 		}
 		if !h.Running {
-			h.Until = near("until", q.Now)
+			h.Until, h.Granted = near("until", q.Now), near("granted", tick1)
 		}
 	}
 	if maybe("kazoo before") {
@@ -127,6 +127,9 @@ func drawQuestion(t *rapid.T) runlog.Question {
 		q.Record = &runlog.Record{Holder: holder.Draw(t, "holder"), Created: near("created", tick1), End: near("end", q.Now), ByKazoo: maybe("kazoo")}
 		if maybe("left") {
 			q.Record.End = h.Until
+			if maybe("by this grant") {
+				q.Record.Created = h.Granted
+			}
 		}
 	}
 	if maybe("catch up") {

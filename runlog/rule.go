@@ -137,7 +137,7 @@ func Decide(q Question) Decision {
 	r := q.Record
 	unexpired := r != nil && q.Now.Before(r.End)
 	running := unexpired && !r.ByKazoo && h.Running && (newest == nil || newest.Holder == r.Holder)
-	left := unexpired && !r.ByKazoo && h.Until.Equal(r.End)
+	left := unexpired && !r.ByKazoo && h.Until.Equal(r.End) && h.Granted.Equal(r.Created)
 	if !h.Kazoo.IsZero() && !h.Kazoo.Before(q.Due.Add(-q.Skew)) {
 		begun++
 		run := Run{ID: kazooID(h.Kazoo), Started: h.Kazoo, Result: Unknown} // its entry may have been cut

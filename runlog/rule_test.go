@@ -41,8 +41,8 @@ func TestDecide(t *testing.T) {
 	note := runlog.Note{By: "alice", Since: tick0, Reason: "why"}
 	seen := runlog.Log{Head: runlog.Head{Schedule: "0 * * * *", Timezone: "UTC", Since: tick0}}
 	failed := ended(runlog.Failure, runlog.End{RetryAt: tick1.Add(32 * time.Second)})
-	succeeded := ended(runlog.Success, runlog.End{Until: left})
-	spentAndLeft := ended(runlog.Failure, runlog.End{Until: left})
+	succeeded := ended(runlog.Success, runlog.End{Until: left, Granted: tick1})
+	spentAndLeft := ended(runlog.Failure, runlog.End{Until: left, Granted: tick1})
 	reopened, _ := succeeded.Reopen(note, "again")
 	cut := begun(host)
 	cut.Runs = nil
@@ -118,6 +118,10 @@ func TestDecide(t *testing.T) {
 		}, want: runlog.IsSpent, run: "kazoo-20261125T030100.000"},
 		{name: "6 reopened", log: reopened, want: runlog.Begin, n: 2},
 
+		{name: "5 a later grant has the end that was left", log: spentAndLeft, edit: func(q *runlog.Question) {
+			q.Attempts, q.Record = 2, record(host, left)
+			q.Record.Created = tick1.Add(time.Second)
+		}, want: runlog.IsHeld, at: left},
 		{name: "7 left by another", log: spentAndLeft, edit: func(q *runlog.Question) { q.Attempts, q.Holder, q.Record = 2, "host-b", record(host, left) }, want: runlog.IsHeld, at: left},
 		{name: "7 left by the same holder", log: spentAndLeft, edit: func(q *runlog.Question) { q.Attempts, q.Record = 2, record(host, left) }, want: runlog.Begin, n: 2},
 
