@@ -399,6 +399,7 @@ func TestSilentStoreIsSaid(t *testing.T) {
 		})
 		_, err := c.Acquire(t.Context(), path, time.Minute)
 		wantNil(t, "Acquire", err)
+		synctest.Wait() // for who has written it
 		if got := strings.Count(text.String(), leasehold.SilentStore); got != 1 {
 			t.Errorf("got %d lines that the store does not answer, want 1, in %q", got, text.String())
 		}

@@ -110,7 +110,8 @@ func tables(run *figures.Run) string {
 	}
 	for _, servers := range []int{1, 3} {
 		add("Requests on an open session"+on(servers)+" (median · p99, ms)", run.Grid("work",
-			works(servers, get, set, create, deny, renew, grant, grantNew, takeover, release, bothWays, handover), byPeer))
+			works(servers, get, set, create, deny, renew, grant, grantNew, takeover, release, bothWays, handover,
+				tickGranted, tickFinished, tickDenied, tickDeniedByLog), byPeer))
 	}
 	add("Deny on slots, all of them held (median · p99, ms)", run.Grid("slots", sized(denySlots, "slots", 1, 10, 100), byPeer))
 	add("Whole processes, from start to end (median · p99, ms)", run.Grid("work",

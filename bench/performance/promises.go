@@ -23,6 +23,11 @@ const (
 	denySlots = "deny on slots"
 	herd      = "herd"
 
+	tickGranted     = "tick granted" // the next one after one that was run
+	tickFinished    = "tick finished"
+	tickDenied      = "tick denied" // by the record: another runs it, or has run it
+	tickDeniedByLog = "tick denied by the log"
+
 	herdRequests = "herd, requests"
 	herdCommits  = "herd, committed writes"
 	herdLate     = "herd, committed writes of losers that come later"
@@ -95,6 +100,12 @@ func promises(run *figures.Run) (all []promise) {
 			most(work, 2.2, "× (bare get + bare set)", took/(aGet+aSet))
 			faster(work, work, 0, 3, kazoo)
 			most(work, 1.1, "× Curator's acquire+release", took/aCycle)
+		}
+		for _, c := range []struct {
+			tick, plain string
+			limit       float64
+		}{{tickGranted, grant, 2}, {tickFinished, release, 2}, {tickDenied, deny, 1.15}, {tickDeniedByLog, deny, 3}} {
+			most(c.tick, c.limit, "× a plain "+c.plain, value(c.tick, ours, 0)/value(c.plain, ours, 0))
 		}
 		for _, peer := range []string{mutex, etcd} {
 			faster(handover, handover, 0, 1, peer)

@@ -38,7 +38,7 @@ func measureRequests(ctx context.Context, s *setting) error {
 	}
 	var steps []step
 	for _, more := range []func(context.Context) ([]step, error){
-		c.bareSteps, c.leaseholdSteps, c.kazooSteps, c.curatorSteps, c.etcdSteps, c.slotSteps,
+		c.bareSteps, c.leaseholdSteps, c.tickSteps, c.kazooSteps, c.curatorSteps, c.etcdSteps, c.slotSteps,
 	} {
 		add, err := more(ctx)
 		if err != nil {
