@@ -91,7 +91,7 @@ broken() {
 broken NO_GUARD 'no guard' $one $calm -DCOMMITS=8
 broken RECORD_BEFORE_CHILDREN 'record read before the children' $one $calm -DCOMMITS=9
 broken TWO_SESSIONS 'reads of one attempt in two sessions' $one $expiry -DCOMMITS=7
-broken NO_FENCE 'no session fence in the queue' $one $short -DLOST=1 -DEXPIRIES=1 -DCOMMITS=7
+broken NO_FENCE 'no session fence in the queue' $one $short -DLOST=1 -DEXPIRIES=1 -DRENEWALS=0 -DCOMMITS=6 -DLAST=1
 broken RECORD_VERSION_ONLY 'renewal by record version only' $two $calm -DCOMMITS=8 -DGRANTS=2
 broken LATE_COUNTS 'late renewal counted' $one $calm -DCOMMITS=8
 broken NO_CONFIRM 'no second look at a late renewal' $one $calm $short -DCOMMITS=9
@@ -102,6 +102,7 @@ broken NO_EARLY_CHECK 'no early-takeover check' $one $calm $short -DCOMMITS=7 -D
 broken NO_MARGIN 'End used without margin' $two $calm $short -DCOMMITS=6 -DSKEW=1 -DLEADERS=1 -DFAST=1
 broken STORES_CLOCK_ONLY "the store's clock only" $one $calm $clocks -DCOMMITS=8
 broken HELD_UNTIL_IGNORED 'HeldUntil ignored' $two $calm $early -DDEATHS=1 -DMORE=1 -DCOMMITS=6
+broken HELD_UNTIL_IGNORED 'HeldUntil ignored, undo that comes late' $two $reply $early -DLOSTENDS=1 -DMORE=1 -DCOMMITS=5
 broken UNDO_FORGETS 'undo forgets HeldUntil' $two $calm $early -DDEATHS=1 -DMORE=2 -DCOMMITS=7
 broken RECLAIM_ANYTHING 'reclaim whatever is there' $two $calm $paused -DCOMMITS=6
 broken MISSING_IGNORED 'missing time ignored' $two $expiry $paused -DCOMMITS=6

@@ -145,9 +145,15 @@ inline expire(c) {
 
 #define mayExpire(c) (room && expiries && alive[c] && view[c] < 15)
 
-/* Nobody uses the path: its lease is free, nobody acts on one, or asks for one. */
+/* Nobody uses the path: its lease is free, nobody acts on one, or asks for one. Nor
+ * does anybody ask within LAG: whoever asks later sees that it was removed. (This is
+ * for rows without expiries, since a new session may see less.) */
 #define nobodyActs (now >= until[1] && now >= until[2] && now >= until[3])
 #define nobodyAsks (!asking[1] && !asking[2] && !asking[3] && (o.kind == 0 || o.kind == RENEWS || o.kind == ENDS))
+
+inline allSee(c) {
+	if :: view[c] < 15 -> view[c] = z :: else fi
+}
 
 proctype World() {
 	do
@@ -159,7 +165,9 @@ proctype World() {
 	:: d_step { room && removals && h[z].path && !h[z].q && (!h[z].rec || h[z].end <= now) && nobodyActs &&
 		(nobodyAsks || broken(REMOVED_ANY_TIME)) ->
 		removals--; printf("%d: the path is removed\n", now);
-		next(); h[z].path = 0; h[z].made = 0; h[z].pz = 0; h[z].g = 0; h[z].until = 0; noRecord(); forget() }
+		next(); h[z].path = 0; h[z].made = 0; h[z].pz = 0; h[z].g = 0; h[z].until = 0; noRecord();
+		if :: !broken(REMOVED_ANY_TIME) -> allSee(1); allSee(2); allSee(3) :: else fi;
+		forget() }
 	:: d_step { room && LEADERS && lead == 0 -> lead = 1; printf("%d: another leader, a tick ahead\n", now) }
 	:: d_step { room && PUTRIGHT && fast[1] -> fast[1] = 0; printf("%d: client 1's clock is put right\n", now) }
 	od
