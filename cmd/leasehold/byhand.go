@@ -29,7 +29,10 @@ func (p *program) byHandCommand(cmd *cobra.Command, change func(ctx context.Cont
 		if strings.TrimSpace(f.reason) == "" {
 			return usage("missing --reason TEXT: why, for the run log")
 		}
-		return f.store.withClient(ctx, args[0], func(ctx context.Context, c *leasehold.Client) error {
+		if err := leasehold.CheckPath(args[0]); err != nil {
+			return err
+		}
+		return f.store.withClient(ctx, func(ctx context.Context, c *leasehold.Client) error {
 			if err := change(ctx, c, args[0], whoAsks(), f.reason); err != nil || !f.store.json {
 				return err
 			}

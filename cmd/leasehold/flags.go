@@ -66,6 +66,21 @@ func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store
 // silentTime is how long a store that is waited for is silent until that is said.
 const silentTime = 10 * time.Second
 
+// withClient calls use with a client of the store, within --timeout.
+func (f *storeFlags) withClient(ctx context.Context, use func(context.Context, *leasehold.Client) error) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	s, err := f.open(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	defer f.closeStore(s)
+	return use(ctx, &leasehold.Client{Store: s, Logger: f.logger()})
+}
+
 // closeStore waits until the store has cleaned up.
 func (f *storeFlags) closeStore(s leasehold.Store) {
 	if err := s.Close(); err != nil {

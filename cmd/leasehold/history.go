@@ -47,8 +47,11 @@ run", and of programs that use the library and ask for it. What was done by hand
 }
 
 func (f *storeFlags) history(ctx context.Context, path string) error {
+	if err := leasehold.CheckPath(path); err != nil {
+		return err
+	}
 	var log runlog.Log
-	err := f.withClient(ctx, path, func(ctx context.Context, c *leasehold.Client) (err error) {
+	err := f.withClient(ctx, func(ctx context.Context, c *leasehold.Client) (err error) {
 		log, err = c.Runs(ctx, path)
 		return err
 	})
@@ -64,24 +67,6 @@ func (f *storeFlags) history(ctx context.Context, path string) error {
 		return nil
 	}
 	return writeHistory(f.stdout, log, time.Now())
-}
-
-// withClient calls use with a client of the store, within --timeout.
-func (f *storeFlags) withClient(ctx context.Context, path string, use func(context.Context, *leasehold.Client) error) error {
-	if err := leasehold.CheckPath(path); err != nil {
-		return err
-	}
-	if err := f.validate(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	s, err := f.open(ctx, time.Time{})
-	if err != nil {
-		return err
-	}
-	defer f.closeStore(s)
-	return use(ctx, &leasehold.Client{Store: s, Logger: f.logger()})
 }
 
 // runJSON is what --json prints for a run. Keys are absent where they mean

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,23 +42,14 @@ func (f *storeFlags) list(ctx context.Context, prefix string) error {
 			return err
 		}
 	}
-	if err := f.validate(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	s, err := f.open(ctx, time.Time{})
-	if err != nil {
-		return err
-	}
-	defer f.closeStore(s)
-	c := &leasehold.Client{Store: s, Logger: f.logger()}
-	statuses, err := c.List(ctx, prefix)
-	if err == nil && len(statuses) == 0 {
-		err = f.checkChroot(ctx, s)
-	}
-	if err == nil && len(statuses) == 0 && !f.json && !f.quiet {
-		f.say("no leases")
-	}
-	return errors.Join(f.print(ctx, c, statuses), err)
+	return f.withClient(ctx, func(ctx context.Context, c *leasehold.Client) error {
+		statuses, err := c.List(ctx, prefix)
+		if err == nil && len(statuses) == 0 {
+			err = f.checkChroot(ctx, c.Store)
+		}
+		if err == nil && len(statuses) == 0 && !f.json && !f.quiet {
+			f.say("no leases")
+		}
+		return errors.Join(f.print(ctx, c, statuses), err)
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,17 +58,9 @@ func (f *statusFlags) run(ctx context.Context, paths []string) error {
 	if err := checkSlots(f.store.given, f.slots); err != nil {
 		return err
 	}
-	if err := f.store.validate(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.store.timeout)
-	defer cancel()
-	s, err := f.store.open(ctx, time.Time{})
-	if err != nil {
-		return err
-	}
-	defer f.store.closeStore(s)
-	return f.store.printStatus(ctx, &leasehold.Client{Store: s, Logger: f.store.logger()}, paths, f.slots)
+	return f.store.withClient(ctx, func(ctx context.Context, c *leasehold.Client) error {
+		return f.store.printStatus(ctx, c, paths, f.slots)
+	})
 }
 
 // printStatus prints the leases at paths, and what goes on there, as --json says.
