@@ -3,6 +3,7 @@ package leasehold_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,21 +15,21 @@ import (
 // countingStore counts what is asked for, and ends a test that asks without end.
 type countingStore struct {
 	*leasetest.Store
-	watches, grants int
+	watches, grants atomic.Int32
 	stop            context.CancelFunc // at the limit
 }
 
 const tooMany = 50
 
 func (s *countingStore) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan struct{}, error) {
-	if s.watches++; s.watches > tooMany && s.stop != nil {
+	if s.watches.Add(1) > tooMany && s.stop != nil {
 		s.stop()
 	}
 	return s.Store.Watch(ctx, path)
 }
 
 func (s *countingStore) Grant(ctx context.Context, known leasehold.Entry, decide func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
-	if s.grants++; s.grants > tooMany && s.stop != nil {
+	if s.grants.Add(1) > tooMany && s.stop != nil {
 		s.stop()
 	}
 	return s.Store.Grant(ctx, known, decide)
@@ -135,8 +136,8 @@ func TestTickOfASlowClock(t *testing.T) {
 				time.Sleep(time.Until(due.Add(-500 * time.Millisecond)))
 				l, err := get(client(s, "host-a"), ctx, hourly)
 				wantNil(t, name, err)
-				if !l.Tick().Equal(due) || s.grants > 2 {
-					t.Errorf("got the tick %s after %d grants, want %s after 2 at most", l.Tick(), s.grants, due)
+				if !l.Tick().Equal(due) || s.grants.Load() > 2 {
+					t.Errorf("got the tick %s after %d grants, want %s after 2 at most", l.Tick(), s.grants.Load(), due)
 				}
 			})
 		})
@@ -154,8 +155,8 @@ func TestAcquireTickOfAFastClock(t *testing.T) {
 		tick(t, client(s, "host-a"), hourly)
 		l, err := client(s, "host-b").AcquireTick(ctx, path, hourly, tickDuration)
 		wantNil(t, "AcquireTick", err)
-		if l.Attempt() != 2 || s.grants > 4 {
-			t.Errorf("got attempt %d after %d grants, want 2 after 4 at most", l.Attempt(), s.grants)
+		if l.Attempt() != 2 || s.grants.Load() > 4 {
+			t.Errorf("got attempt %d after %d grants, want 2 after 4 at most", l.Attempt(), s.grants.Load())
 		}
 	})
 }
