@@ -71,15 +71,15 @@ row none '1 + kazoo, the path made again' $one $calm -DCOMMITS=9 -DREMOVALS=1
 row none '1 + kazoo, three clocks' $one $calm $clocks -DCOMMITS=8
 row none '1 + kazoo, clocks that stand still' $one $expiry $paused -DCOMMITS=6
 row none '2' $two $calm -DCOMMITS=9
-row none '2, a lost reply' $two $reply -DCOMMITS=7
+row none '2, a lost reply' $two $reply $short -DCOMMITS=6 -DLAST=2
 row none '2, a session expires' $two $expiry -DCOMMITS=7
 row none '2, the path made again' $two $calm -DCOMMITS=7 -DREMOVALS=1
 row none '2, leaders and clocks differ' $two $calm $short -DCOMMITS=6 -DLAST=3 -DSKEW=1 -DLEADERS=1 -DFAST=2
 row none '2, undo that never comes' $two $calm $early -DDEATHS=1 -DMORE=1 -DCOMMITS=6
 row none '2, undo that comes late' $two $reply $early -DLOSTENDS=1 -DMORE=1 -DCOMMITS=5
 row none '2, clocks that stand still' $two $expiry $paused -DCOMMITS=5
-row none '2 + kazoo' -DCLIENTS=3 -DLEASEHOLD=2 $calm $short -DCOMMITS=7 -DLAST=3
-row none '3' -DCLIENTS=3 -DLEASEHOLD=3 $calm $short -DCOMMITS=5 -DLAST=3
+row none '2 + kazoo' -DCLIENTS=3 -DLEASEHOLD=2 $calm $short -DCOMMITS=6 -DLAST=2
+row none '3' -DCLIENTS=3 -DLEASEHOLD=3 $calm $short -DRENEWALS=0 -DCOMMITS=5 -DLAST=2
 
 # broken FORM NAME FLAGS...
 broken() {
@@ -91,7 +91,7 @@ broken() {
 broken NO_GUARD 'no guard' $one $calm -DCOMMITS=8
 broken RECORD_BEFORE_CHILDREN 'record read before the children' $one $calm -DCOMMITS=9
 broken TWO_SESSIONS 'reads of one attempt in two sessions' $one $expiry -DCOMMITS=7
-broken NO_FENCE 'no session fence in the queue' $one $short -DLOST=1 -DEXPIRIES=1 -DRENEWALS=0 -DCOMMITS=6 -DLAST=1
+broken NO_FENCE 'no session fence in the queue' $one $short -DLOST=1 -DEXPIRIES=1 -DRENEWALS=0 -DCOMMITS=7 -DLAST=1
 broken RECORD_VERSION_ONLY 'renewal by record version only' $two $calm -DCOMMITS=8 -DGRANTS=2
 broken LATE_COUNTS 'late renewal counted' $one $calm -DCOMMITS=8
 broken NO_CONFIRM 'no second look at a late renewal' $one $calm $short -DCOMMITS=9
