@@ -117,7 +117,7 @@ two="-DTICKS=2 -DPERIOD=2 -DGRANTS=2"
 wrong="-DFAST=2 -DLOST=0"               # the clock of host 1
 
 row none 'a tick' $one
-row none 'a tick, three attempts' $one -DATTEMPTS=3
+row none 'a tick, three attempts' $one -DGRANTS=4 -DATTEMPTS=3
 row none 'a tick, three hosts' $one -DHOSTS=3 -DLOST=0
 row none 'a tick, fired twice on a host' $one -DSAME_HOST
 row none 'a tick, adopted' $one -DADOPTIONS=1
