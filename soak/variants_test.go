@@ -135,7 +135,7 @@ func openSecond() *Store {
 	{
 		// A holder whose grant node is gone takes the lease back from whoever has it.
 		name: "reclaim-anything", run: renewalArrivesLate, rule: "overlap",
-		weakness: []edit{{"zookeeper", "heldGrant.reclaim", `(early.IsZero() || !early.Equal(endOf(own)))`, `early.IsZero() && !early.IsZero()`}},
+		weakness: []edit{{"zookeeper", "heldGrant.reclaim", `(early.IsZero() || !early.Equal(endOf(h.own)))`, `early.IsZero() && !early.IsZero()`}},
 	},
 	{
 		// Remaining goes by the host's clocks, though they are known to have
@@ -146,7 +146,7 @@ func openSecond() *Store {
 	{
 		// Remaining counts up to End, without MaxClockSkew.
 		name: "no-margin", run: kazooClockRunsAhead, rule: "overlap", skew: kazooAhead,
-		weakness: []edit{{".", "Lease.remaining", ` - l.request.skew`, ``}},
+		weakness: []edit{{".", "Lease.margin", `l.request.skew + `, ``}},
 	},
 	{
 		// Remaining counts from when the reply came, not from when the request
