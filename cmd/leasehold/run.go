@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,11 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
-	"leasehold.example/leasehold/runlog"
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
@@ -327,135 +323,4 @@ func environment(l *leasehold.Lease) []string {
 		}
 	}
 	return env
-}
-
-// logEnd logs how COMMAND ended.
-func (f *runFlags) logEnd(child *supervise.Child) {
-	status, ran, ok := child.Status()
-	if !ok {
-		return
-	}
-	how := slog.Int("exit code", status.ExitStatus())
-	if status.Signaled() {
-		how = slog.String("signal", unix.SignalName(status.Signal()))
-	}
-	f.lease.store.logger().Info("COMMAND ended", how, "ran", ran.Round(time.Millisecond))
-}
-
-// An ending is how COMMAND ended.
-type ending struct {
-	lost    error // why COMMAND was stopped; nil if it ended by itself, in time
-	code    int   // else its exit code
-	pid     int
-	rest    bool  // COMMAND itself had ended, and what it left behind was stopped
-	left    []int // what it left behind, and goes on
-	release bool  // the lease is to be released
-	gone    bool  // nothing is left of COMMAND, if it was stopped or the lease is to be released
-}
-
-// wait returns when COMMAND has ended, or was stopped because the lease was lost.
-// What it left behind is stopped if the lease is to be released.
-func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehold.Lease) ending {
-	end := ending{pid: child.Pid()}
-	inTime := false
-	work := func(ctx context.Context) error {
-		lost := child.Wait(ctx)
-		if lost == nil && f.leftBehind == leftWait {
-			lost = child.WaitForRest(ctx)
-			end.rest = true
-		}
-		end.release = lost == nil && f.release.applies(child.ExitCode())
-		if lost != nil || end.release || f.leftBehind == leftStop {
-			end.gone = child.Stop()
-		} else {
-			if !f.lease.store.given.Changed("left-behind") { // else nobody wants to know
-				end.left = child.Rest()
-			}
-			end.gone = child.Detach()
-		}
-		if child.IsLate() || errors.Is(lost, supervise.ErrLate) {
-			lost = errHeldUp
-		}
-		inTime = lost == nil
-		f.enter(ctx, outcomeOf(child, lost), l)
-		return lost
-	}
-	if f.renew {
-		end.lost = l.Hold(ctx, work)
-	} else {
-		ctx, cancel := l.Context(ctx)
-		defer cancel()
-		if end.lost = work(ctx); errors.Is(end.lost, leasehold.ErrLost) && !errors.Is(end.lost, errHeldUp) {
-			end.lost = errNotKept
-		}
-	}
-	if inTime {
-		end.lost = nil // what COMMAND did in time counts, also if the lease was lost after that
-		end.code = child.ExitCode()
-	}
-	return end
-}
-
-// enter enters in the run log how COMMAND ended. For a tick it ends the lease, and
-// is tried for as long as Finish does; else only for as long as the store may take.
-// A signal ends it soon.
-func (f *runFlags) enter(ctx context.Context, o leasehold.Outcome, l *leasehold.Lease) {
-	if !l.IsLogged() {
-		return
-	}
-	ctx = f.lease.store.signals.EndCommand(context.WithoutCancel(ctx))
-	if f.lease.schedule == nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.lease.store.timeout)
-		defer cancel()
-	}
-	if err := l.Finish(ctx, o); err != nil {
-		f.lease.store.say("warning: how COMMAND ended is not in the run log: %v", err)
-	}
-}
-
-// outcomeOf returns how COMMAND ended, or why it was stopped.
-func outcomeOf(child *supervise.Child, lost error) leasehold.Outcome {
-	if lost != nil {
-		return leasehold.Outcome{Result: runlog.Lost}
-	}
-	o := leasehold.Outcome{Result: runlog.Success}
-	code := child.ExitCode()
-	if code != 0 {
-		o.Result = runlog.Failure
-	}
-	if sig := child.EndSignal(); sig != 0 {
-		o.Signal = unix.SignalName(sig)
-	} else {
-		o.Exit = &code
-	}
-	return o
-}
-
-// finish releases the lease if it is to be released, and returns what the run
-// ends with.
-func (f *runFlags) finish(ctx context.Context, end ending, l *leasehold.Lease) error {
-	what := "COMMAND"
-	if end.rest {
-		what = "what COMMAND left behind"
-	}
-	switch {
-	case end.lost != nil && !end.gone:
-		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was killed, but some of its processes are still there (process group %d)", end.lost, what, end.pid)}
-	case end.lost != nil:
-		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was stopped", end.lost, what)}
-	case end.release && !end.gone:
-		f.lease.store.say("warning: lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
-	case f.leftBehind == leftStop && !end.gone:
-		f.lease.store.say("warning: some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
-	case len(end.left) > 0:
-		f.lease.store.say("warning: COMMAND has ended and left %s behind, which the lease is not kept alive for (--left-behind go-on, wait or stop)%s", countProcesses(len(end.left)), pidList(end.left))
-	case end.release:
-		ctx, cancel := context.WithTimeout(ctx, f.lease.store.timeout)
-		defer cancel()
-		if err := l.Release(ctx); err != nil {
-			f.lease.store.say("warning: %v", err)
-		}
-	}
-	return exitWith(end.code)
 }
