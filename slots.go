@@ -33,8 +33,8 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 			return nil, waitError(ctx, queued, err)
 		}
 		l, err := r.grantSlot(ctx, path, seen)
-		if !errors.Is(err, ErrQueued) || ctx.Err() != nil {
-			return l, err
+		if err == nil || !errors.Is(err, ErrQueued) || ctx.Err() != nil {
+			return l, waitError(ctx, queued, err)
 		}
 		queued = err
 	}
@@ -79,7 +79,7 @@ func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown), errors.As(err, &record):
 			bad = err
 		default:
-			return nil, err
+			return nil, waitError(ctx, queued, err)
 		}
 	}
 	if queued != nil {

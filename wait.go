@@ -92,7 +92,7 @@ func (r *request) wait(ctx context.Context, paths []string, try func(seen []sigh
 // waitError returns the error of a wait that err has ended. If it was ctx, a
 // denial tells more than what came of the request that was under way.
 func waitError(ctx context.Context, denial, err error) error {
-	if ctx.Err() == nil {
+	if err == nil || ctx.Err() == nil {
 		return err
 	}
 	if denial != nil && !errors.Is(err, ErrOutcomeUnknown) {
