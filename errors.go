@@ -1,7 +1,6 @@
 package leasehold
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -126,7 +125,7 @@ func (e *TickError) reason() string {
 		}
 		return fmt.Sprintf("%s has had its %s %s", tick, had, describeEnd(e.Run))
 	case runlog.IsTooOld:
-		return fmt.Sprintf("%s is not caught up on: its catch-up begins at %s", tick, formatEnd(e.At))
+		return fmt.Sprintf("%s is not caught up on: its catch-up begins at %s, with the tick of %s", tick, formatEnd(e.At), formatEnd(e.Next))
 	case runlog.IsWaiting:
 		return fmt.Sprintf("%s may be tried again at %s; the last attempt %s", tick, formatEnd(e.At), describeEnd(e.Run))
 	case runlog.IsOverdue:
@@ -156,7 +155,7 @@ func describeEnd(r *runlog.Run) string {
 	case r.Exit != nil && *r.Exit != 0:
 		how += fmt.Sprintf(" with exit %d", *r.Exit)
 	}
-	return fmt.Sprintf("%s on %q", how, cmp.Or(r.Host, r.Holder))
+	return fmt.Sprintf("%s on %q", how, r.Holder)
 }
 
 // A RecordError means that what is stored at Path is not a record that this

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/runlog"
 )
 
 // byHandFlags are those of the subcommands that change a run log by hand.
@@ -29,12 +31,21 @@ func (p *program) byHandCommand(cmd *cobra.Command, change func(ctx context.Cont
 		if strings.TrimSpace(f.reason) == "" {
 			return usage("missing --reason TEXT: why, for the run log")
 		}
+		if len(f.reason) > runlog.MaxText {
+			return usage("--reason has %d bytes, must have at most %d", len(f.reason), runlog.MaxText)
+		}
 		if err := leasehold.CheckPath(args[0]); err != nil {
 			return err
 		}
 		return f.store.withClient(ctx, func(ctx context.Context, c *leasehold.Client) error {
-			if err := change(ctx, c, args[0], whoAsks(), f.reason); err != nil || !f.store.json {
+			if err := change(ctx, c, args[0], whoAsks(), f.reason); err != nil {
 				return err
+			}
+			if log, err := c.Runs(ctx, args[0]); err == nil && log.Head.Schedule == "" && !slices.ContainsFunc(log.Runs, runlog.Run.IsAttempt) {
+				f.store.say("warning: nothing has ever run at %s: is that the path you mean?", escape(args[0]))
+			}
+			if !f.store.json {
+				return nil
 			}
 			return f.store.printStatus(ctx, c, args, 0)
 		})
