@@ -36,9 +36,7 @@ func FuzzPrefix(f *testing.F) {
 	f.Add(int64(0), true)
 	f.Add(int64(1795372452), false)
 	f.Fuzz(func(t *testing.T, seconds int64, known bool) {
-		if seconds < 0 || seconds > 253402300799 { // year 9999
-			t.Skip()
-		}
+		seconds = int64(uint64(seconds) % 253402300800) // up to the year 9999
 		g := nodename.Grant{Unique: "0123456789abcdef", FormerEnd: time.Unix(seconds, 0).UTC()}
 		if known {
 			g.Machine = "0a1b2c3d"
