@@ -287,7 +287,7 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return nil, err
 	}
 	granted, replaced, err := r.Store.Grant(ctx, known, r.propose)
-	if isLogError(err) && r.attempt.schedule == nil {
+	if isLogError(err) && r.attempt != nil && r.attempt.schedule == nil {
 		r.log().WarnContext(ctx, "run not entered in the run log", "path", path, "holder", r.name, "reason", err)
 		return r.withoutLog().grant(ctx, Entry{Path: path}, slot)
 	}

@@ -216,3 +216,19 @@ func TestGrantWithoutRecord(t *testing.T) {
 		t.Errorf("got %v, want an error that says that the store returned no record", err)
 	}
 }
+
+// A store may have trouble with a run log that nobody has asked for.
+type withoutRunLogs struct{ *leasetest.Store }
+
+func (withoutRunLogs) Grant(_ context.Context, known leasehold.Entry, _ func(leasehold.Entry) (leasehold.Proposal, error)) (granted, replaced leasehold.Entry, err error) {
+	return known, known, &leasehold.LogError{Path: known.Path, Err: errors.New("no")}
+}
+
+func TestLogErrorOfAPlainGrant(t *testing.T) {
+	t.Parallel()
+	_, err := client(withoutRunLogs{leasetest.NewStore()}, "host-a").TryAcquire(t.Context(), path, time.Minute)
+	var bad *leasehold.LogError
+	if !errors.As(err, &bad) {
+		t.Errorf("got %v, want the LogError", err)
+	}
+}

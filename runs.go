@@ -233,7 +233,7 @@ func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 	l.setOver(errReleasing) // another may have it before the reply comes
 	err = l.request.Store.Release(ctx, entry, data, finishEdit(l.path, end, number))
 	if errors.Is(err, errReopened) { // by hand, while it ran
-		end.Until, end.RetryAt = time.Time{}, time.Time{}
+		end.Until, end.Granted, end.RetryAt = time.Time{}, time.Time{}, time.Time{}
 		if data, err = record.Released().Marshal(); err == nil {
 			err = l.request.Store.Release(ctx, entry, data, finishEdit(l.path, end, number))
 		}
@@ -243,11 +243,11 @@ func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 		// As Hold would have done with the next renewal: else others could have the
 		// lease before the next tick.
 		if err = l.adopt(ctx); err == nil || errors.Is(err, ErrLost) {
-			end.Until = time.Time{}
+			end.Until, end.Granted = time.Time{}, time.Time{}
 			err = l.finish(ctx, end)
 		}
 	case errors.Is(err, ErrLost):
-		end.Until, end.RetryAt = time.Time{}, time.Time{}
+		end.Until, end.Granted, end.RetryAt = time.Time{}, time.Time{}, time.Time{}
 		err = l.request.Store.EditLog(ctx, l.path, finishEdit(l.path, end, number))
 	case isLogError(err): // nothing was written
 		err = errors.Join(err, l.request.Store.Release(ctx, entry, data, nil))

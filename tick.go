@@ -186,7 +186,9 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 		return nil, r.refused(ctx, known, err)
 	}
 	if former := l.replaced.Log; former != nil {
-		r.warnOfNewSchedule(ctx, known.Path, former.Data)
+		if log, err := parseLog(known.Path, former.Data); err == nil {
+			r.warnOfNewSchedule(ctx, known.Path, log.Head.Former(s.Name, s.Timezone))
+		}
 	}
 	return l, nil
 }
@@ -195,11 +197,11 @@ func (r *request) grantTick(ctx context.Context, known Entry, s Schedule) (*Leas
 // had another schedule or time zone.
 const NewSchedule = "the path has another schedule from now on; all who share it need the same"
 
-// warnOfNewSchedule warns if the run log former has another schedule.
-func (r *request) warnOfNewSchedule(ctx context.Context, path string, former []byte) {
-	s := r.attempt.schedule
-	if log, err := parseLog(path, former); err == nil && log.Head.Schedule != "" && (log.Head.Schedule != s.Name || log.Head.Timezone != s.Timezone) {
-		r.log().WarnContext(ctx, NewSchedule, "path", path, "schedule", s.Name+" "+s.Timezone, "former", log.Head.Schedule+" "+log.Head.Timezone)
+// warnOfNewSchedule warns of the schedule that the run log has had, if that is
+// another one.
+func (r *request) warnOfNewSchedule(ctx context.Context, path, former string) {
+	if s := r.attempt.schedule; former != "" {
+		r.log().WarnContext(ctx, NewSchedule, "path", path, "schedule", s.Name+" "+s.Timezone, "former", former)
 	}
 }
 
@@ -219,9 +221,7 @@ func (r *request) refused(ctx context.Context, known Entry, err error) error {
 	if !errors.As(err, &denial) || !denial.New || denial.Verdict != runlog.IsTooOld {
 		return err
 	}
-	var former []byte
 	note := func(data []byte) ([]byte, error) {
-		former = data
 		l, err := parseLog(known.Path, data)
 		if err != nil {
 			return nil, err
@@ -231,7 +231,7 @@ func (r *request) refused(ctx context.Context, known Entry, err error) error {
 	if noteErr := r.Store.EditLog(ctx, known.Path, note); noteErr != nil {
 		return wrapUntyped(noteErr, "note the schedule of %q", known.Path)
 	}
-	r.warnOfNewSchedule(ctx, known.Path, former)
+	r.warnOfNewSchedule(ctx, known.Path, denial.Former)
 	return err
 }
 

@@ -117,6 +117,15 @@ func (d Decision) Begin(q Question, r Run) Log {
 	return l
 }
 
+// Former returns the schedule and the zone that the log has, if they are not these;
+// "" if it has none.
+func (h Head) Former(schedule, zone string) string {
+	if h.Schedule == "" || h.Schedule == schedule && h.Timezone == zone {
+		return ""
+	}
+	return h.Schedule + " " + h.Timezone
+}
+
 // Note notes the schedule of q, and that it was first seen now unless the log has
 // it already.
 func (l Log) Note(q Question) Log {

@@ -75,7 +75,9 @@ type Decision struct {
 	Run *Run
 
 	// New is set if the schedule or the zone is not the one that the log has.
-	New bool
+	// Former is the schedule and the zone that it has; "" if it has none.
+	New    bool
+	Former string
 
 	log   Log  // with kazoo's run, without what counts for nobody
 	kazoo *Run // kazoo's run, if it is one of the tick
@@ -119,6 +121,7 @@ func Decide(q Question) Decision {
 	log.Head = log.headUntil(q.Logged.Add(q.Skew))
 	h, newest := log.Head, log.find(log.Head.ID)
 	d := Decision{New: h.Schedule != q.Schedule || h.Timezone != q.Timezone, log: log}
+	d.Former = h.Former(q.Schedule, q.Timezone)
 	refuse := func(v Verdict, run *Run, at time.Time) Decision {
 		d.Verdict, d.Run, d.At = v, run, at
 		return d
