@@ -225,6 +225,17 @@ func (s *scenario) awaitSamples() {
 	})
 }
 
+// awaitNextSample returns when p has read once more how long it may act.
+func (s *scenario) awaitNextSample(p *process) {
+	s.Helper()
+	before := len(s.log.all())
+	s.await("next sample of "+p.run, func() bool {
+		return slices.ContainsFunc(s.log.all()[before:], func(e history.Event) bool {
+			return e.Run == p.run && e.Kind == history.Sample
+		})
+	})
+}
+
 // expired leaves a record of kazoo's that has ended, whose version is 0 as
 // that of all of kazoo's.
 func (s *scenario) expired(k *process) {

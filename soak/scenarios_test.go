@@ -161,6 +161,7 @@ func earlyTakeoverThatNobodyUndid(s *scenario) {
 	s.tell(again, "try", long)
 	again.result(s.T, "try", 1)
 	s.awaitSamples()
+	s.awaitNextSample(g) // what it learns by the renewal is no proof for before
 	s.tell(g, "renew", 0)
 	g.result(s.T, "renew", 1)
 }
