@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/runlog"
 	"leasehold.example/leasehold/schedule"
 )
@@ -90,8 +91,8 @@ type runJSON struct {
 
 func newRunJSON(path string, r runlog.Run, h runlog.Head) *runJSON {
 	line := &runJSON{
-		Path: path, Tick: formatTime(r.Tick), Attempt: r.Attempt, Holder: r.Holder, Host: r.Host, Program: r.Program,
-		Started: formatTime(r.Started), Ended: formatTime(r.Ended), Result: string(r.Result), Exit: r.Exit, Signal: r.Signal,
+		Path: path, Tick: text.Time(r.Tick), Attempt: r.Attempt, Holder: r.Holder, Host: r.Host, Program: r.Program,
+		Started: text.Time(r.Started), Ended: text.Time(r.Ended), Result: string(r.Result), Exit: r.Exit, Signal: r.Signal,
 	}
 	if !r.Ended.IsZero() {
 		seconds := r.Ended.Sub(r.Started).Seconds()
@@ -115,7 +116,7 @@ func writeRuns(w io.Writer, path string, log runlog.Log) error {
 			}
 		}
 	}
-	return writeAll(w, printableJSON(b.Bytes()))
+	return writeAll(w, text.JSON(b.Bytes()))
 }
 
 // writeHistory prints the entries of a log for people, and the ticks between them
@@ -132,7 +133,7 @@ func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 			}
 			after = r.Tick
 		}
-		row := []string{formatTime(r.Tick), "", cut(escape(r.Holder), holderColumn), cut(escape(r.Host), holderColumn), formatTime(r.Started), "", describeResult(r)}
+		row := []string{text.Time(r.Tick), "", text.Cut(text.Escape(r.Holder), text.Column), text.Cut(text.Escape(r.Host), text.Column), text.Time(r.Started), "", describeResult(r)}
 		if r.Attempt > 0 {
 			row[1] = fmt.Sprint(r.Attempt)
 		}
@@ -166,9 +167,9 @@ func newestDue(h runlog.Head, now time.Time) time.Time {
 func describeResult(r runlog.Run) string {
 	switch {
 	case !r.IsAttempt():
-		return printable(fmt.Sprintf("%s by hand: %s", r.Result, r.Reason))
+		return text.Printable(fmt.Sprintf("%s by hand: %s", r.Result, r.Reason))
 	case r.Signal != "":
-		return printable(fmt.Sprintf("%s (%s)", r.Result, r.Signal))
+		return text.Printable(fmt.Sprintf("%s (%s)", r.Result, r.Signal))
 	case r.Exit != nil && *r.Exit != 0:
 		return fmt.Sprintf("%s (exit %d)", r.Result, *r.Exit)
 	}
@@ -180,7 +181,7 @@ func missedRows(h runlog.Head, from, to time.Time) []string {
 	ticks, more := ticksBetween(h, from, to)
 	var rows []string
 	for _, t := range slices.Backward(ticks) {
-		rows = append(rows, formatTime(t)+"\t-\t-\t-\t-\t-\tmissed")
+		rows = append(rows, text.Time(t)+"\t-\t-\t-\t-\t-\tmissed")
 	}
 	if more {
 		rows = append(rows, "...\t-\t-\t-\t-\t-\tmore missed")

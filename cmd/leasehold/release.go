@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const releaseExamples = `  # another host may have it at once
@@ -171,9 +172,9 @@ func (f *releaseFlags) anotherToken(ctx context.Context, c *leasehold.Client, pa
 		}
 	}
 	denial := &failure{code: f.holder.conflict, hint: "nothing was changed; see leasehold status", denial: true}
-	denial.message = fmt.Sprintf("%s was not released: its token is not %d", escape(path), f.token)
+	denial.message = fmt.Sprintf("%s was not released: its token is not %d", text.Escape(path), f.token)
 	if s.Token > 0 && s.Token != int64(f.token) { // else it has changed again since
-		denial.message = fmt.Sprintf("%s was not released: its token is %d, not %d", escape(path), s.Token, f.token)
+		denial.message = fmt.Sprintf("%s was not released: its token is %d, not %d", text.Escape(path), s.Token, f.token)
 	}
 	return denial
 }

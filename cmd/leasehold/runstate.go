@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/runlog"
 	"leasehold.example/leasehold/schedule"
 )
@@ -84,23 +85,23 @@ func (s leaseState) describe(now time.Time) string {
 	r, h := s.newest(), s.log.Head
 	last := ""
 	if r != nil {
-		what := "the run of " + formatTime(r.Started)
+		what := "the run of " + text.Time(r.Started)
 		if !r.Tick.IsZero() {
-			what = "the tick of " + formatTime(r.Tick)
+			what = "the tick of " + text.Time(r.Tick)
 		}
 		result := describeResult(*r)
 		if r.Result == runlog.Running {
 			result = string(runlog.Unknown) // its lease is over
 		}
-		last = fmt.Sprintf("%s: %s on %s", what, result, cut(escape(r.Holder), holderColumn))
+		last = fmt.Sprintf("%s: %s on %s", what, result, text.Cut(text.Escape(r.Holder), text.Column))
 	}
 	switch s.run() {
 	case runRunning:
-		return fmt.Sprintf("running for %s", formatRemaining(max(0, now.Sub(r.Started))))
+		return fmt.Sprintf("running for %s", text.Remaining(max(0, now.Sub(r.Started))))
 	case runPaused:
-		return fmt.Sprintf("paused by %s since %s: %s", cut(escape(h.Paused.By), holderColumn), formatTime(h.Paused.Since), printable(h.Paused.Reason))
+		return fmt.Sprintf("paused by %s since %s: %s", text.Cut(text.Escape(h.Paused.By), text.Column), text.Time(h.Paused.Since), text.Printable(h.Paused.Reason))
 	case runRetrying:
-		return fmt.Sprintf("retrying from %s; %s", formatTime(h.RetryAt), last)
+		return fmt.Sprintf("retrying from %s; %s", text.Time(h.RetryAt), last)
 	case runIdle:
 		words := runIdle
 		if last != "" {
@@ -108,13 +109,13 @@ func (s leaseState) describe(now time.Time) string {
 		}
 		if s, err := schedule.Parse(h.Schedule, h.Timezone); err == nil {
 			if next, ok := s.Next(now); ok {
-				words += ", next " + formatTime(next)
+				words += ", next " + text.Time(next)
 			}
 		}
 		return words
 	}
 	if s.bad != nil {
-		return printable(s.bad.Error())
+		return text.Printable(s.bad.Error())
 	}
 	return ""
 }
