@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,62 +12,31 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
-// stateJSON is what --json prints for a lease. Keys are absent where they mean
-// nothing.
-type stateJSON struct {
-	Path      string   `json:"path"`
-	Slot      *int     `json:"slot,omitempty"`
-	State     string   `json:"state"`
-	Holder    string   `json:"holder,omitempty"`
-	End       string   `json:"end,omitempty"`
-	Remaining *float64 `json:"remaining_seconds,omitempty"`
-	Since     string   `json:"since,omitempty"`
-	Token     int64    `json:"token,omitempty"`
-	Reason    string   `json:"reason,omitempty"`
-	Run       string   `json:"run,omitempty"`
-	LastRun   *runJSON `json:"last_run,omitempty"`
+// writeJSON prints a line of JSON for each of all.
+func writeJSON(w io.Writer, all []jobs.Job) error {
+	b, err := jobs.JSON(all, time.Now())
+	return errors.Join(writeAll(w, b), err)
 }
 
-// writeJSON prints one line for each of states.
-func writeJSON(w io.Writer, states []leaseState) error {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	for _, s := range states {
-		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: text.Time(s.End), Reason: s.Reason, Run: s.run()}
-		if r := s.newest(); r != nil {
-			line.LastRun = newRunJSON("", *r, s.log.Head)
-		}
-		if s.Slot >= 0 {
-			line.Slot = &s.Slot
-		}
-		if s.State == leasehold.Held {
-			seconds := s.Remaining.Truncate(time.Millisecond).Seconds()
-			line.Remaining = &seconds
-		}
-		if s.State != leasehold.Free { // else they are those of a lease that was given up
-			line.Since, line.Token = text.Time(s.Since), s.Token
-		}
-		if err := encoder.Encode(line); err != nil {
-			return fmt.Errorf("write the state of %q: %w", s.Path, err)
-		}
-	}
-	return writeAll(w, text.JSON(b.Bytes()))
+// writeStatuses prints them as writeJSON does, without run logs.
+func writeStatuses(w io.Writer, statuses []leasehold.Status) error {
+	return writeJSON(w, jobs.WithoutLogs(statuses))
 }
 
 // writeTable prints states for people.
-func writeTable(w io.Writer, states []leaseState) error {
+func writeTable(w io.Writer, states []jobs.Job) error {
 	var b bytes.Buffer
 	now := time.Now()
 	columns := []string{"PATH", "STATE", "HOLDER", "END", "REMAINING", "SINCE", "TOKEN", "RUN", "REASON"}
-	none := func(cell func(leaseState) string) bool {
-		return !slices.ContainsFunc(states, func(s leaseState) bool { return cell(s) != "" })
+	none := func(cell func(jobs.Job) string) bool {
+		return !slices.ContainsFunc(states, func(s jobs.Job) bool { return cell(s) != "" })
 	}
-	reason := func(s leaseState) string { return text.Printable(s.Reason) }
-	run := func(s leaseState) string { return s.describe(now) }
+	reason := func(s jobs.Job) string { return text.Printable(s.Reason) }
+	run := func(s jobs.Job) string { return describe(s, now) }
 	noReason, noRun := none(reason), none(run)
 	if noReason {
 		columns = columns[:8]
