@@ -76,7 +76,7 @@ type Store struct {
 	clock        func() time.Duration // of sessions, for tests; nil for the usual one
 }
 
-var _ leasehold.Store = (*Store)(nil)
+var _ leasehold.Follower = (*Store)(nil)
 
 // Open connects to the ensemble at url, like
 //
