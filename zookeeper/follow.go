@@ -24,7 +24,7 @@ const (
 	minRound   = 100 * time.Millisecond
 
 	pingTime  = time.Second     // from one ping to the next
-	retryTime = time.Minute     // until what could not be read is tried again
+	retryTime = time.Minute     // until what could not be read is asked for again
 	patience  = 2 * time.Second // with servers, until it is told why there is no session
 
 	// How long it waits to begin anew.
@@ -96,7 +96,7 @@ func (f *follower) follow(ctx context.Context) (begun bool, err error) {
 
 // followChanges reads what changes until the watch is lost.
 func (f *follower) followChanges(ctx context.Context, lost <-chan struct{}) error {
-	ping, retry := time.NewTicker(pingTime), time.NewTicker(retryTime)
+	ping, retry := time.NewTicker(pingTime), time.NewTicker(f.store.retryUnread)
 	defer ping.Stop()
 	defer retry.Stop()
 	for read := time.Now(); ; read = time.Now() {
@@ -178,11 +178,11 @@ func (f *follower) note(full string) {
 	}
 }
 
-// take returns what is to be read again.
+// take returns what is to be read again. A node that is no lease has no run log.
 func (f *follower) take() []question {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	taken := slices.Collect(maps.Keys(f.changed))
 	f.changed = map[question]bool{}
-	return taken
+	return slices.DeleteFunc(taken, func(q question) bool { return q.about == aLog && f.leases[q.path] == nil })
 }

@@ -134,7 +134,9 @@ func TestChanges(t *testing.T) {
 			must(t, a.ReleaseSlots(ctx, "/jobs/slots", 2))
 			want(t, b, "a release", "/jobs/one held host-a paused: repair", "/jobs/slots/0 free")
 			must(t, lease.Renew(ctx))
-			await(t, b, "a renewal", func(s *board.Snapshot) bool { return s.Jobs[0].End.Equal(lease.End()) && s.Jobs[0].Token == lease.Token() })
+			await(t, b, "a renewal", func(s *board.Snapshot) bool {
+				return s.Jobs[0].End.Equal(lease.End()) && s.Jobs[0].Token == lease.Token()
+			})
 			must(t, a.Resume(ctx, "/jobs/one", "ann", "done"))
 			want(t, b, "the end of the pause", "/jobs/one held host-a", "/jobs/slots/0 free")
 			want(t, run(t, store, "/jobs/one"), "a prefix that is a lease", "/jobs/one held host-a")
