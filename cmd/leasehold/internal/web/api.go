@@ -74,7 +74,7 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 	after := query.Get("after")
 	var found []jobs.Job
 	for _, job := range snapshot.Jobs {
-		j := at(job, now)
+		j := job.At(now)
 		if j.Path <= after || !wanted.matches(j, now) {
 			continue
 		}
@@ -103,12 +103,12 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 	path := "/" + r.PathValue("path")
 	snapshot, since := s.picture()
-	j := snapshot.find(path)
+	j := find(snapshot.Jobs, path)
 	switch {
 	case j != nil:
 		s.begin(w, asJSON, since)
 		now := judgedAt(since)
-		_ = writeJob(w, at(j, now), now) // whoever asked may have gone
+		_ = writeJob(w, j.At(now), now) // whoever asked may have gone
 	case !since.IsZero():
 		refuse(w, http.StatusServiceUnavailable, "%s", whyUnknown(snapshot, since))
 	default:
@@ -119,7 +119,7 @@ func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("path")
 	snapshot, since := s.picture()
-	j := snapshot.find(path)
+	j := find(snapshot.Jobs, path)
 	switch {
 	case path == "":
 		refuse(w, http.StatusBadRequest, "missing path, as in runs?path=/db/nightly")

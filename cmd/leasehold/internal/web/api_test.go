@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/board"
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
-	"leasehold.example/leasehold/cmd/leasehold/internal/web"
 	"leasehold.example/leasehold/runlog"
 )
 
@@ -143,7 +143,7 @@ func TestUnknown(t *testing.T) {
 	want(t, "alive", s.get(t, "/healthz").status, http.StatusOK)
 	wantIn(t, "metrics", s.get(t, "/metrics").body, "leasehold_store_up 0\n")
 
-	s.set(web.Snapshot{}) // it was never reached
+	s.set(board.Snapshot{}) // it was never reached
 	got = s.get(t, "/api/v1/leases")
 	want(t, "never reached", got.status, http.StatusServiceUnavailable)
 	if _, err := time.Parse(time.RFC3339, got.header.Get("Leasehold-Unknown-Since")); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"leasehold.example/leasehold/cmd/leasehold/internal/board"
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
@@ -85,7 +86,7 @@ type stream struct {
 }
 
 // send sends what makes another snapshot of former.
-func (st *stream) send(former, snapshot *Snapshot) error {
+func (st *stream) send(former, snapshot *board.Snapshot) error {
 	st.err = st.control.SetWriteDeadline(time.Now().Add(st.server.limits.answer))
 	state, err := json.Marshal(stateEvent{
 		Version:      snapshot.Changed.UTC().Format(time.RFC3339Nano),
@@ -104,7 +105,7 @@ func (st *stream) send(former, snapshot *Snapshot) error {
 			st.printf("event: gone\ndata: %s\n\n", text.JSON(gone))
 			continue
 		}
-		line, err := jobs.JSON([]jobs.Job{at(change.is, now)}, now)
+		line, err := jobs.JSON([]jobs.Job{change.is.At(now)}, now)
 		if err != nil {
 			return err
 		}

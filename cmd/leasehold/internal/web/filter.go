@@ -44,14 +44,3 @@ func writeJob(w io.Writer, j jobs.Job, now time.Time) error {
 	_, err = w.Write(line)
 	return err
 }
-
-// at returns j as it is at the moment now if nothing has changed since it was read.
-func at(j *jobs.Job, now time.Time) jobs.Job {
-	is := *j
-	if is.State == leasehold.Held {
-		if is.Remaining = is.End.Sub(now); is.Remaining <= 0 {
-			is.State, is.Remaining = leasehold.Expired, 0
-		}
-	}
-	return is
-}

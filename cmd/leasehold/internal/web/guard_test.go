@@ -17,7 +17,9 @@ import (
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(s *web.Server) { s.Hosts = web.AllowedHosts(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 80}, []string{"Leases.example", "other.example:8443"}) })
+	s := serve(t, func(s *web.Server) {
+		s.Hosts = web.AllowedHosts(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 80}, []string{"Leases.example", "other.example:8443"})
+	})
 	for host, status := range map[string]int{
 		"localhost":            http.StatusOK,
 		"LOCALHOST:80":         http.StatusOK,

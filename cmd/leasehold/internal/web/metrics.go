@@ -113,7 +113,7 @@ func (s *Server) gather() ([]*dto.MetricFamily, error) {
 		families[i] = gauge(m.name, m.help)
 	}
 	for _, job := range snapshot.Jobs {
-		j := at(job, now)
+		j := job.At(now)
 		labels := labelsOf(j)
 		for i, m := range metrics {
 			if v, ok := m.value(j, now); ok {

@@ -95,4 +95,3 @@ func BenchmarkScrape(b *testing.B) {
 	}
 	b.ReportMetric(float64(size), "bytes")
 }
-

@@ -12,24 +12,16 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/board"
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
-// A Snapshot is a picture of the leases at one moment. It never changes.
-type Snapshot struct {
-	Jobs         []*jobs.Job // sorted by their paths; each as it was read
-	Known        bool        // nothing is missing
-	UnknownSince time.Time   // if it is not known: until when it was; zero if it never was
-	Err          error       // why it is not known, if that is known
-	Changed      time.Time   // when Jobs changed last
-}
-
-// A Source has a live picture of leases.
+// A Source has a live picture of leases: a [board.Board] is one.
 type Source interface {
 	// Snapshot returns the newest picture, and a channel that is closed when there is
 	// another one.
-	Snapshot() (*Snapshot, <-chan struct{})
+	Snapshot() (*board.Snapshot, <-chan struct{})
 }
 
 // A Server answers requests about what Source knows.
@@ -77,12 +69,12 @@ func (s *Server) Init() {
 
 // picture returns the newest snapshot, and since when it is not known, zero while it
 // is.
-func (s *Server) picture() (*Snapshot, time.Time) {
+func (s *Server) picture() (*board.Snapshot, time.Time) {
 	snapshot, _ := s.Snapshot()
 	return snapshot, s.unknownSince(snapshot)
 }
 
-func (s *Server) unknownSince(snapshot *Snapshot) time.Time {
+func (s *Server) unknownSince(snapshot *board.Snapshot) time.Time {
 	switch {
 	case snapshot.Known:
 		return time.Time{}
@@ -101,7 +93,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, whyUnknown(snapshot, since), http.StatusServiceUnavailable)
 }
 
-func whyUnknown(snapshot *Snapshot, since time.Time) string {
+func whyUnknown(snapshot *board.Snapshot, since time.Time) string {
 	message := "the state of the store is not known since " + text.Time(since)
 	if snapshot.Err != nil {
 		message += ": " + text.Cut(text.Printable(snapshot.Err.Error()), text.Message)
@@ -110,10 +102,10 @@ func whyUnknown(snapshot *Snapshot, since time.Time) string {
 }
 
 // find returns the job at path, nil for none.
-func (s *Snapshot) find(path string) *jobs.Job {
-	i, ok := slices.BinarySearchFunc(s.Jobs, path, func(j *jobs.Job, path string) int { return strings.Compare(j.Path, path) })
+func find(all []*jobs.Job, path string) *jobs.Job {
+	i, ok := slices.BinarySearchFunc(all, path, func(j *jobs.Job, path string) int { return strings.Compare(j.Path, path) })
 	if !ok {
 		return nil
 	}
-	return s.Jobs[i]
+	return all[i]
 }

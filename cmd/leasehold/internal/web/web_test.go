@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/board"
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/web"
 	"leasehold.example/leasehold/runlog"
@@ -27,17 +28,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A picture is a Source whose snapshot tests set.
 type picture struct {
 	mu       sync.Mutex
-	snapshot *web.Snapshot
+	snapshot *board.Snapshot
 	changed  chan struct{}
 }
 
-func (p *picture) Snapshot() (*web.Snapshot, <-chan struct{}) {
+func (p *picture) Snapshot() (*board.Snapshot, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.snapshot, p.changed
 }
 
-func (p *picture) set(s web.Snapshot) {
+func (p *picture) set(s board.Snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.snapshot = &s
@@ -46,8 +47,8 @@ func (p *picture) set(s web.Snapshot) {
 }
 
 // known is a picture of jobs that is known.
-func known(all ...*jobs.Job) web.Snapshot {
-	return web.Snapshot{Jobs: all, Known: true, Changed: time.Now()}
+func known(all ...*jobs.Job) board.Snapshot {
+	return board.Snapshot{Jobs: all, Known: true, Changed: time.Now()}
 }
 
 func held(path, holder string) *jobs.Job {
@@ -223,8 +224,8 @@ func await(t *testing.T, events <-chan event, what string, fits func(event) bool
 
 var errAway = errors.New("ZooKeeper at zk1: connection refused")
 
-func away(all ...*jobs.Job) web.Snapshot {
-	return web.Snapshot{Jobs: all, UnknownSince: time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC), Err: errAway, Changed: time.Now()}
+func away(all ...*jobs.Job) board.Snapshot {
+	return board.Snapshot{Jobs: all, UnknownSince: time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC), Err: errAway, Changed: time.Now()}
 }
 
 func want[T comparable](t *testing.T, what string, got, want T) {
