@@ -21,8 +21,10 @@ const (
 
 // A stateEvent is sent each second, and before and after all others.
 type stateEvent struct {
-	Version      string `json:"version"` // another one if any lease has changed
-	UnknownSince string `json:"unknown_since,omitempty"`
+	Version      string `json:"version"`                 // another one if anything has changed
+	Known        bool   `json:"known"`                   // whether the state of the store is known
+	UnknownSince string `json:"unknown_since,omitempty"` // if it ever was
+	Why          string `json:"why,omitempty"`           // it is not
 }
 
 // A goneEvent says that there is no lease at a path any more.
@@ -89,8 +91,8 @@ type stream struct {
 func (st *stream) send(former, snapshot *board.Snapshot) error {
 	st.err = st.control.SetWriteDeadline(time.Now().Add(st.server.limits.answer))
 	state, err := json.Marshal(stateEvent{
-		Version:      snapshot.Changed.UTC().Format(time.RFC3339Nano),
-		UnknownSince: text.Time(st.server.unknownSince(snapshot)),
+		Version: st.server.version(snapshot), Known: snapshot.Known,
+		UnknownSince: text.Time(snapshot.UnknownSince), Why: why(snapshot),
 	})
 	if err != nil {
 		return err
