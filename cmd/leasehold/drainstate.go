@@ -125,12 +125,14 @@ func parseDrain(text []byte) (*drain, error) {
 	d := &drain{}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	switch err := decoder.Decode(d); {
+	err := decoder.Decode(d)
+	_, restErr := decoder.Token()
+	switch {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("it is empty")
 	case err != nil:
 		return nil, err
-	case decoder.More():
+	case !errors.Is(restErr, io.EOF):
 		return nil, errors.New("something follows the object")
 	case d.By == "" || d.Since.IsZero():
 		return nil, errors.New("it does not say by whom and since when")

@@ -244,6 +244,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
+	stopLooking()
 	end := f.wait(ctx, child, l)
 	f.logEnd(child)
 	return f.finish(ctx, end, l)
@@ -282,7 +283,7 @@ func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
 	dirs, err := stateDirs()
 	var file *os.File
 	if err == nil {
-		file, err = job{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC(), Release: f.release.String(), StateDirs: dirs}.publish()
+		file, err = job{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
 	}
 	if err != nil {
 		f.lease.store.logger().Info("leasehold drain does not see this run", "reason", err)

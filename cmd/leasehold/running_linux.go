@@ -102,7 +102,7 @@ func readJob(fd string) (job, bool) {
 	}
 	j := job{file: fd}
 	err = json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&j)
-	return j, err == nil // else it is not written yet, and will see the drain
+	return j, err == nil && j.Path != "" && len(j.StateDirs) > 0 // else it is not written yet, and will see the drain
 }
 
 // goesOn reports whether the run still has its lease.
