@@ -75,11 +75,12 @@ func ownStateDir() (string, error) {
 		return stateDirBelow("XDG_STATE_HOME", dir, "leasehold")
 	}
 	home := os.Getenv("HOME")
-	if u, err := user.Current(); home == "" && err == nil {
-		home = u.HomeDir
-	}
 	if home == "" {
-		return "", nil
+		u, err := user.Current()
+		if err != nil || u.HomeDir == "" {
+			return "", nil
+		}
+		home = u.HomeDir
 	}
 	return stateDirBelow("HOME", home, ".local/state/leasehold")
 }
