@@ -36,7 +36,7 @@ in leasehold/` + drainFile + ` in $XDG_STATE_HOME or ~/.local/state. Where $` + 
 is set, the file is in that directory, and nothing else counts.`
 
 const drainExamples = `  # before a reboot: let jobs end, hand services over to other hosts
-  leasehold drain --reason "kernel update" --hand-over --wait 2h && reboot
+  leasehold drain --reason "kernel update" --hand-over --wait 2h
 
   # is it drained, by whom, and what still runs here?
   leasehold drain --show
