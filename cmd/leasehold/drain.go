@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/runlog"
 )
 
@@ -35,7 +36,7 @@ A drain by root goes for all users of the host, and shows the runs of all. It is
 in leasehold/` + drainFile + ` in $XDG_STATE_HOME or ~/.local/state. Where $` + stateVariable + `
 is set, the file is in that directory, and nothing else counts.`
 
-const drainExamples = `  # before a reboot: let jobs end, hand services over to other hosts
+const drainExamples = `  # before a reboot: let runs end, hand services over to other hosts
   leasehold drain --reason "kernel update" --hand-over --wait 2h
 
   # is it drained, by whom, and what still runs here?
@@ -149,11 +150,11 @@ func (f *drainFlags) run(ctx context.Context) error {
 			return err
 		}
 	}
-	var jobs []job
+	var runs []localRun
 	if f.wait.forever || f.wait.d > 0 {
-		jobs, err = f.await(ctx)
+		runs, err = f.await(ctx)
 	} else {
-		jobs, err = runningJobs()
+		runs, err = localRuns()
 	}
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (f *drainFlags) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.print(drains, jobs); err != nil {
+	if err := f.print(drains, runs); err != nil {
 		return err
 	}
 	switch {
@@ -176,8 +177,8 @@ func (f *drainFlags) run(ctx context.Context) error {
 		return nil
 	case len(drains) == 0:
 		return &failure{code: exitConflict, denial: true, message: "this host is not drained any more: somebody has ended it meanwhile"}
-	case len(jobs) > 0:
-		return &failure{code: exitConflict, denial: true, message: fmt.Sprintf("%s still here after %s: %s", countRuns(len(jobs)), f.wait.d, listJobs(jobs))}
+	case len(runs) > 0:
+		return &failure{code: exitConflict, denial: true, message: fmt.Sprintf("%s still here after %s: %s", countRuns(len(runs)), f.wait.d, listRuns(runs))}
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func (f *drainFlags) drain(dir string) error {
 }
 
 // await returns what still runs when --wait is over, or ctx ends.
-func (f *drainFlags) await(ctx context.Context) ([]job, error) {
+func (f *drainFlags) await(ctx context.Context) ([]localRun, error) {
 	var limit time.Time
 	if !f.wait.forever {
 		limit = time.Now().Add(f.wait.d)
@@ -206,17 +207,17 @@ func (f *drainFlags) await(ctx context.Context) ([]job, error) {
 	progress := waitProgress{out: f.stderr, quiet: f.quiet, begun: time.Now(), limit: f.wait}
 	defer progress.end()
 	for {
-		jobs, err := runningJobs()
-		if err != nil || len(jobs) == 0 {
+		runs, err := localRuns()
+		if err != nil || len(runs) == 0 {
 			return nil, err
 		}
 		// No run begins that has not been seen, so one look at all processes will do
 		// until one of the runs ends.
-		for allGoOn(jobs) {
-			progress.show(jobs)
+		for allGoOn(runs) {
+			progress.show(runs)
 			select {
 			case <-ctx.Done():
-				return jobs, nil
+				return runs, nil
 			case <-time.After(awaitInterval):
 			}
 		}
@@ -225,9 +226,9 @@ func (f *drainFlags) await(ctx context.Context) ([]job, error) {
 
 const awaitInterval = 100 * time.Millisecond
 
-func allGoOn(jobs []job) bool {
-	for _, j := range jobs {
-		if !j.goesOn() {
+func allGoOn(runs []localRun) bool {
+	for _, r := range runs {
+		if !r.goesOn() {
 			return false
 		}
 	}
@@ -236,29 +237,29 @@ func allGoOn(jobs []job) bool {
 
 // drainReport is what --json prints.
 type drainReport struct {
-	Drained bool    `json:"drained"`
-	Drains  []drain `json:"drains"`
-	Running []job   `json:"running"`
+	Drained bool       `json:"drained"`
+	Drains  []drain    `json:"drains"`
+	Running []localRun `json:"running"`
 }
 
 // print prints the drains that are in force and what runs.
-func (f *drainFlags) print(drains []drain, jobs []job) error {
+func (f *drainFlags) print(drains []drain, runs []localRun) error {
 	var b bytes.Buffer
 	if f.json {
 		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(drainReport{Drained: len(drains) > 0, Drains: append([]drain{}, drains...), Running: append([]job{}, jobs...)}); err != nil {
+		if err := encoder.Encode(drainReport{Drained: len(drains) > 0, Drains: append([]drain{}, drains...), Running: append([]localRun{}, runs...)}); err != nil {
 			return fmt.Errorf("write what runs: %w", err)
 		}
-		return writeAll(f.stdout, printableJSON(b.Bytes()))
+		return writeAll(f.stdout, text.JSON(b.Bytes()))
 	}
 	for _, d := range drains {
-		fmt.Fprintln(&b, printable(d.String()))
+		fmt.Fprintln(&b, text.Printable(d.String()))
 	}
 	if len(drains) == 0 {
 		fmt.Fprintln(&b, "not drained")
 	}
-	if len(jobs) == 0 {
+	if len(runs) == 0 {
 		if seesRuns {
 			fmt.Fprintln(&b, "nothing runs")
 		}
@@ -266,9 +267,9 @@ func (f *drainFlags) print(drains []drain, jobs []job) error {
 	}
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PATH\tHOLDER\tUSER\tPID\tPROGRAM\tRUNNING\tRELEASE")
-	for _, j := range jobs {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", escape(j.Path), cut(escape(j.Holder), holderColumn), j.User, j.PID,
-			cut(escape(j.Program), holderColumn), formatRemaining(max(0, time.Since(j.Since))), printable(j.Release))
+	for _, r := range runs {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", text.Escape(r.Path), text.Cut(text.Escape(r.Holder), text.Column), r.User, r.PID,
+			text.Cut(text.Escape(r.Program), text.Column), text.Remaining(max(0, time.Since(r.Since))), text.Printable(r.Release))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -283,16 +284,16 @@ func countRuns(n int) string {
 	return fmt.Sprintf("%d runs", n)
 }
 
-// listJobs names the first few of jobs.
-func listJobs(jobs []job) string {
+// listRuns names the first few of runs.
+func listRuns(runs []localRun) string {
 	const most = 3
 	var names []string
-	for i, j := range jobs {
+	for i, r := range runs {
 		if i == most {
-			names = append(names, fmt.Sprintf("and %d more", len(jobs)-most))
+			names = append(names, fmt.Sprintf("and %d more", len(runs)-most))
 			break
 		}
-		names = append(names, fmt.Sprintf("%s (%s, pid %d)", escape(j.Path), cut(escape(j.Program), holderColumn), j.PID))
+		names = append(names, fmt.Sprintf("%s (%s, pid %d)", text.Escape(r.Path), text.Cut(text.Escape(r.Program), text.Column), r.PID))
 	}
 	return strings.Join(names, ", ")
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // A waitProgress says what is waited for: on a terminal in one line that counts,
@@ -20,11 +22,11 @@ type waitProgress struct {
 	shown bool // a line on the terminal
 }
 
-func (w *waitProgress) show(jobs []job) {
+func (w *waitProgress) show(runs []localRun) {
 	if w.quiet {
 		return
 	}
-	line := fmt.Sprintf("waiting for %s: %s", countRuns(len(jobs)), listJobs(jobs))
+	line := fmt.Sprintf("waiting for %s: %s", countRuns(len(runs)), listRuns(runs))
 	size, err := unix.IoctlGetWinsize(int(w.out.Fd()), unix.TIOCGWINSZ)
 	onTerminal := err == nil
 	if onTerminal {
@@ -40,7 +42,7 @@ func (w *waitProgress) show(jobs []job) {
 	}
 	w.shown = true
 	width := cmp.Or(int(size.Col), 80)
-	fmt.Fprint(w.out, "\r"+eraseLine+cut("leasehold: "+oneLine(line), max(20, width-1)))
+	fmt.Fprint(w.out, "\r"+eraseLine+text.Cut("leasehold: "+oneLine(line), max(20, width-1)))
 }
 
 // eraseLine erases from the cursor to the end of the line on a terminal.

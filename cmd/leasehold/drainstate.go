@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const (
@@ -35,7 +37,7 @@ type drain struct {
 }
 
 func (d drain) String() string {
-	s := fmt.Sprintf("drained since %s by %s", formatTime(d.Since), d.By)
+	s := fmt.Sprintf("drained since %s by %s", text.Time(d.Since), d.By)
 	if d.Reason != "" {
 		s += ": " + d.Reason
 	}
@@ -104,11 +106,11 @@ func readDrain(dir string) (*drain, error) {
 		return nil, stateError("can't tell whether this host is drained", err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, mostDrainBytes+1))
+	content, err := io.ReadAll(io.LimitReader(file, mostDrainBytes+1))
 	if err != nil {
 		return nil, stateError("can't tell whether this host is drained", err)
 	}
-	d, err := parseDrain(text)
+	d, err := parseDrain(content)
 	if err != nil {
 		return nil, config(`"leasehold drain" writes it anew, "leasehold undrain" removes it`,
 			"can't tell whether this host is drained: %s is damaged, or of a newer leasehold: %v", path, err)
@@ -119,12 +121,12 @@ func readDrain(dir string) (*drain, error) {
 
 // parseDrain is strict: what an editor or a full disk has made of the file must not
 // be taken for less than it was.
-func parseDrain(text []byte) (*drain, error) {
-	if len(text) > mostDrainBytes {
+func parseDrain(content []byte) (*drain, error) {
+	if len(content) > mostDrainBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", mostDrainBytes)
 	}
 	d := &drain{}
-	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(d)
 	_, restErr := decoder.Token()
@@ -221,11 +223,11 @@ func pollDrain(ctx context.Context, look func() bool) {
 // write puts d into dir, in the place of what is there.
 func (d drain) write(dir string) error {
 	d.File = ""
-	text, err := json.Marshal(d)
+	content, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(dir, drainFile, append(text, '\n')); err != nil {
+	if err := replaceFile(dir, drainFile, append(content, '\n')); err != nil {
 		return stateError("this host is not drained", err)
 	}
 	return nil
@@ -233,7 +235,7 @@ func (d drain) write(dir string) error {
 
 // replaceFile writes a file that survives a crash. Whatever the umask is, all users
 // can read it: root's drain is theirs too.
-func replaceFile(dir, name string, text []byte) error {
+func replaceFile(dir, name string, content []byte) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -246,7 +248,7 @@ func replaceFile(dir, name string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(text)
+	_, err = file.Write(content)
 	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), filepath.Join(dir, name))

@@ -14,6 +14,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // A program is one run of leasehold: what it was given, and the flags that
@@ -68,7 +69,7 @@ func (p *program) rootCommand() *cobra.Command {
 			case len(args) > 0:
 				return unknownCommand(root, args[0])
 			case !versionToo:
-				return usage("no command; want " + commandNames)
+				return usage("no command; want %s", commandNames(root))
 			}
 			return nil
 		},
@@ -86,7 +87,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {
@@ -95,14 +96,24 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-const commandNames = "run, acquire, release, status, list, history, plan, again, pause, resume, drain, undrain or version"
+// commandNames lists the subcommands, for those who gave none that there is.
+func commandNames(root *cobra.Command) string {
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.Runnable() && cmd.Name() != "help" {
+			names = append(names, cmd.Name())
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		return usage("unknown command %q; did you mean %s?", name, strings.Join(quoteAll(near), " or "))
 	}
-	return usage("unknown command %q; want %s", name, commandNames)
+	return usage("unknown command %q; want %s", name, commandNames(root))
 }
 
 // addHelp makes every usage error of cmd say where there is help, and the
@@ -194,7 +205,7 @@ func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
 		}
 		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
 			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
-				e.Holder, e.Path, formatTime(e.End), e.Other, e.Machine)
+				e.Holder, e.Path, text.Time(e.End), e.Other, e.Machine)
 		}
 		return true
 	})

@@ -15,6 +15,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
@@ -283,7 +284,7 @@ func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
 	dirs, err := stateDirs()
 	var file *os.File
 	if err == nil {
-		file, err = job{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
+		file, err = localRun{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
 	}
 	if err != nil {
 		f.lease.store.logger().Info("leasehold drain does not see this run", "reason", err)
@@ -337,7 +338,7 @@ func environment(l *leasehold.Lease) []string {
 	variables := [][2]string{
 		{"LEASEHOLD_PATH", l.Path()},
 		{"LEASEHOLD_HOLDER", l.Holder()},
-		{"LEASEHOLD_END", formatTime(l.End())},
+		{"LEASEHOLD_END", text.Time(l.End())},
 		{"LEASEHOLD_TOKEN", strconv.FormatInt(l.Token(), 10)},
 		{"LEASEHOLD_SLOT", slot},
 	}

@@ -9,26 +9,28 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // Any user can make what a run makes to be seen.
-func TestHostileJobs(t *testing.T) {
+func TestHostileRuns(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	hostile := "\x1b]0;owned\a\u202e\n<b>"
-	file, err := job{Path: "/" + hostile, Holder: strings.Repeat(hostile, 1000), Program: hostile, Release: hostile, Since: time.Unix(1, 0), StateDirs: []string{dir}}.publish()
+	file, err := localRun{Path: "/" + hostile, Holder: strings.Repeat(hostile, 1000), Program: hostile, Release: hostile, Since: time.Unix(1, 0), StateDirs: []string{dir}}.publish()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for _, text := range []string{"", "[", "{}x", `{"path":1}`, `{"path":"/other-host","state_dirs":["/x"]}`, `{"path":"` + strings.Repeat("x", 2<<20) + `"}`} {
-		fd, err := unix.MemfdCreate(jobFile, unix.MFD_CLOEXEC)
+	for _, content := range []string{"", "[", "{}x", `{"path":1}`, `{"path":"/other-host","state_dirs":["/x"]}`, `{"path":"` + strings.Repeat("x", 2<<20) + `"}`} {
+		fd, err := unix.MemfdCreate(runFile, unix.MFD_CLOEXEC)
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := os.NewFile(uintptr(fd), jobFile)
+		other := os.NewFile(uintptr(fd), runFile)
 		defer other.Close()
-		if _, err := other.WriteString(text); err != nil {
+		if _, err := other.WriteString(content); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +41,7 @@ func TestHostileJobs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if printable(strings.ReplaceAll(string(out), "\n", "")) != strings.ReplaceAll(string(out), "\n", "") {
+		if text.Printable(strings.ReplaceAll(string(out), "\n", "")) != strings.ReplaceAll(string(out), "\n", "") {
 			t.Errorf("got %q, want what can be shown", out)
 		}
 		return string(out)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A job is a run that has its lease, as "leasehold drain" shows it.
-type job struct {
+// A localRun is a run that has its lease, as "leasehold drain" shows it.
+type localRun struct {
 	Path    string    `json:"path"`
 	Holder  string    `json:"holder"`
 	User    string    `json:"user,omitempty"` // what follows is set by who finds it
