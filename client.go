@@ -83,7 +83,8 @@ func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (
 	if err != nil {
 		return nil, err
 	}
-	return r.grant(ctx, Entry{Path: path}, noSlot)
+	l, err := r.grant(ctx, Entry{Path: path}, noSlot)
+	return l, r.logDenial(ctx, err)
 }
 
 // check returns an *ArgumentError if there is no Store, or path can't be a
@@ -210,12 +211,14 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 // A request is what one call to acquire asks for, checked.
 type request struct {
 	Client
+	path     string // where there are slots, the path above them
 	name     string // the holder's
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
 	attempt  *attempt      // nil where none is entered in the run log
 
 	queueTime time.Duration // Proposal.QueueTime
+	deniedBy  string        // what the newest denial that was logged has told
 }
 
 const (
@@ -234,7 +237,7 @@ func (c *Client) request(path string, d time.Duration) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request{Client: *c, name: holder, duration: d, skew: c.MaxClockSkew}
+	r := &request{Client: *c, path: path, name: holder, duration: d, skew: c.MaxClockSkew}
 	if r.skew == 0 {
 		r.skew = min(d/10, maxShare)
 	}
@@ -272,13 +275,6 @@ func (c *Client) wallNow() time.Time {
 	return time.Now()
 }
 
-func (c *Client) log() *slog.Logger {
-	if c.Logger != nil {
-		return c.Logger
-	}
-	return slog.New(slog.DiscardHandler)
-}
-
 // grant asks the store for the lease at known.Path, which is that of a slot if
 // slot is not noSlot, by the rule of package kazoo.
 func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, error) {
@@ -292,7 +288,6 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return r.withoutLog().grant(ctx, Entry{Path: path}, slot)
 	}
 	if err != nil {
-		r.log().DebugContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, wrapUntyped(err, "acquire lease %q", path)
 	}
 	rec, err := parseRecord(granted)
@@ -316,14 +311,13 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		}
 	}
 	if err := cmp.Or(l.judge(ctx), l.judgeTick()); err != nil {
-		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, errors.Join(err, l.undoPromptly(ctx))
 	}
 	if l.Remaining() <= 0 {
 		over := fmt.Errorf("acquire lease %q: %w: it was over before it could be used; use a longer duration than %s", path, ErrLost, r.duration)
 		return nil, errors.Join(over, l.undoPromptly(ctx))
 	}
-	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", rec.End, "token", granted.Token)
+	l.logGrant(ctx)
 	return l, nil
 }
 
@@ -384,7 +378,7 @@ func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
 	if r.Holder == "" {
 		return err
 	}
-	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "reason", err)
+	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "holder", r.name, "reason", err)
 	return nil
 }
 
