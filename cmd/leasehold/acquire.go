@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const acquireExamples = `  # renew or take the lease before each batch, and keep off when another has it
@@ -56,10 +57,10 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	f.store.sayIfMade(client.Store)
 	f.store.warnIfOpen(ctx, client.Store, l.Path())
 	if f.store.json {
-		return writeJSON(f.store.stdout, withoutLogs([]leasehold.Status{{
+		return writeStatuses(f.store.stdout, []leasehold.Status{{
 			Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
 			End: l.End(), Remaining: max(0, time.Until(l.End())), Since: l.Since(), Token: l.Token(),
-		}}))
+		}})
 	}
-	return writeAll(f.store.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", escape(l.Path()), formatTime(l.End()), l.Token()))
+	return writeAll(f.store.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", text.Escape(l.Path()), text.Time(l.End()), l.Token()))
 }

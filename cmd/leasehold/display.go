@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,61 +12,31 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
-// stateJSON is what --json prints for a lease. Keys are absent where they mean
-// nothing.
-type stateJSON struct {
-	Path      string   `json:"path"`
-	Slot      *int     `json:"slot,omitempty"`
-	State     string   `json:"state"`
-	Holder    string   `json:"holder,omitempty"`
-	End       string   `json:"end,omitempty"`
-	Remaining *float64 `json:"remaining_seconds,omitempty"`
-	Since     string   `json:"since,omitempty"`
-	Token     int64    `json:"token,omitempty"`
-	Reason    string   `json:"reason,omitempty"`
-	Run       string   `json:"run,omitempty"`
-	LastRun   *runJSON `json:"last_run,omitempty"`
+// writeJSON prints a line of JSON for each of all.
+func writeJSON(w io.Writer, all []jobs.Job) error {
+	b, err := jobs.JSON(all, time.Now())
+	return errors.Join(writeAll(w, b), err)
 }
 
-// writeJSON prints one line for each of states.
-func writeJSON(w io.Writer, states []leaseState) error {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	for _, s := range states {
-		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: formatTime(s.End), Reason: s.Reason, Run: s.run()}
-		if r := s.newest(); r != nil {
-			line.LastRun = newRunJSON("", *r, s.log.Head)
-		}
-		if s.Slot >= 0 {
-			line.Slot = &s.Slot
-		}
-		if s.State == leasehold.Held {
-			seconds := s.Remaining.Truncate(time.Millisecond).Seconds()
-			line.Remaining = &seconds
-		}
-		if s.State != leasehold.Free { // else they are those of a lease that was given up
-			line.Since, line.Token = formatTime(s.Since), s.Token
-		}
-		if err := encoder.Encode(line); err != nil {
-			return fmt.Errorf("write the state of %q: %w", s.Path, err)
-		}
-	}
-	return writeAll(w, printableJSON(b.Bytes()))
+// writeStatuses prints them as writeJSON does, without run logs.
+func writeStatuses(w io.Writer, statuses []leasehold.Status) error {
+	return writeJSON(w, jobs.WithoutLogs(statuses))
 }
 
 // writeTable prints states for people.
-func writeTable(w io.Writer, states []leaseState) error {
+func writeTable(w io.Writer, states []jobs.Job) error {
 	var b bytes.Buffer
 	now := time.Now()
 	columns := []string{"PATH", "STATE", "HOLDER", "END", "REMAINING", "SINCE", "TOKEN", "RUN", "REASON"}
-	none := func(cell func(leaseState) string) bool {
-		return !slices.ContainsFunc(states, func(s leaseState) bool { return cell(s) != "" })
+	none := func(cell func(jobs.Job) string) bool {
+		return !slices.ContainsFunc(states, func(s jobs.Job) bool { return cell(s) != "" })
 	}
-	reason := func(s leaseState) string { return printable(s.Reason) }
-	run := func(s leaseState) string { return s.describe(now) }
+	reason := func(s jobs.Job) string { return text.Printable(s.Reason) }
+	run := func(s jobs.Job) string { return describe(s, now) }
 	noReason, noRun := none(reason), none(run)
 	if noReason {
 		columns = columns[:8]
@@ -79,15 +49,15 @@ func writeTable(w io.Writer, states []leaseState) error {
 	for _, s := range states {
 		remaining, since, token := "", "", ""
 		if s.State == leasehold.Held {
-			remaining = formatRemaining(s.Remaining)
+			remaining = text.Remaining(s.Remaining)
 		}
 		if s.State != leasehold.Free {
-			since = formatTime(s.Since)
+			since = text.Time(s.Since)
 			if s.Token > 0 {
 				token = strconv.FormatInt(s.Token, 10)
 			}
 		}
-		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder), holderColumn), formatTime(s.End), remaining, since, token, run(s), reason(s)}
+		row := []string{text.Escape(s.Path), s.State.String(), text.Cut(text.Escape(s.Holder), text.Column), text.Time(s.End), remaining, since, token, run(s), reason(s)}
 		if noRun {
 			row = slices.Delete(row, 7, 8)
 		}
@@ -104,21 +74,6 @@ func writeTable(w io.Writer, states []leaseState) error {
 	return writeAll(w, b.Bytes())
 }
 
-// The most that is shown of a holder's name, in runes. A record may have one
-// of a megabyte.
-const (
-	holderColumn  = 40 // one long name must not widen the whole column
-	holderMessage = 300
-)
-
-// cut shortens a name to that many runes.
-func cut(holder string, most int) string {
-	if c := []rune(holder); len(c) > most {
-		return string(c[:most-1]) + "…"
-	}
-	return holder
-}
-
 func writeAll(w io.Writer, b []byte) error {
 	if _, err := w.Write(b); err != nil {
 		return fmt.Errorf("write the result: %w", err)
@@ -126,30 +81,14 @@ func writeAll(w io.Writer, b []byte) error {
 	return nil
 }
 
-// formatTime prints t as ends are printed everywhere, "" for the zero time.
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-// formatRemaining prints whole seconds, and less than one as it is.
-func formatRemaining(d time.Duration) string {
-	if d < time.Second {
-		return d.Truncate(time.Millisecond).String()
-	}
-	return d.Truncate(time.Second).String()
-}
-
 // denialMessage says who has the lease, and until when.
 func denialMessage(held *leasehold.HeldError) string {
-	what := escape(held.Path) + " is held by"
+	what := text.Escape(held.Path) + " is held by"
 	if held.Slots != nil {
-		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), escape(held.Path))
+		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), text.Escape(held.Path))
 	}
 	return fmt.Sprintf("%s %q until %s (for another %s, token %d)",
-		what, cut(held.Holder, holderMessage), formatTime(held.End), formatRemaining(held.Remaining), held.Token)
+		what, text.Cut(held.Holder, text.Message), text.Time(held.End), text.Remaining(held.Remaining), held.Token)
 }
 
 // denied returns what a denial says of the leases.

@@ -10,6 +10,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // Exit codes, those of sysexits.h where it has one that fits.
@@ -166,7 +167,7 @@ func oneLine(s string) string {
 		line = strings.TrimRight(line, "\n")
 		if line != "" && !seen[line] {
 			seen[line] = true
-			causes = append(causes, printable(line))
+			causes = append(causes, text.Printable(line))
 		}
 	}
 	if more := len(causes) - most; more > 0 {

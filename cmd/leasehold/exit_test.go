@@ -15,6 +15,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // TestExitCodes covers what no script can bring about as well.
@@ -107,8 +108,8 @@ func TestEscape(t *testing.T) {
 		"\xff\u0085":      `\xff\u0085`,
 		`say "hi"`:        `say "hi"`,
 	} {
-		if got := escape(in); got != want {
-			t.Errorf("escape(%q): got %s, want %s", in, got, want)
+		if got := text.Escape(in); got != want {
+			t.Errorf("text.Escape(%q): got %s, want %s", in, got, want)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path strin
 		case errors.As(err, &tick):
 			printErr = f.store.printStatus(ctx, c, []string{path}, 0)
 		case errors.As(err, &held):
-			printErr = writeJSON(f.store.stdout, withoutLogs(denied(held)))
+			printErr = writeStatuses(f.store.stdout, denied(held))
 		}
 		if printErr != nil {
 			return nil, printErr

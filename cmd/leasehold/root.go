@@ -14,6 +14,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // A program is one run of leasehold: what it was given, and the flags that
@@ -193,7 +194,7 @@ func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
 		}
 		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
 			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
-				e.Holder, e.Path, formatTime(e.End), e.Other, e.Machine)
+				e.Holder, e.Path, text.Time(e.End), e.Other, e.Machine)
 		}
 		return true
 	})

@@ -15,6 +15,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
@@ -310,7 +311,7 @@ func environment(l *leasehold.Lease) []string {
 	variables := [][2]string{
 		{"LEASEHOLD_PATH", l.Path()},
 		{"LEASEHOLD_HOLDER", l.Holder()},
-		{"LEASEHOLD_END", formatTime(l.End())},
+		{"LEASEHOLD_END", text.Time(l.End())},
 		{"LEASEHOLD_TOKEN", strconv.FormatInt(l.Token(), 10)},
 		{"LEASEHOLD_SLOT", slot},
 	}

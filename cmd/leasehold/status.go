@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 )
 
 const statusExamples = `  leasehold status --store zk://zk1,zk2,zk3/apps /db/hourly_cleanup
@@ -96,12 +97,12 @@ func statusOf(ctx context.Context, c *leasehold.Client, path string, slots int) 
 
 // print prints statuses and their run logs to stdout, as --json says.
 func (f *storeFlags) print(ctx context.Context, c *leasehold.Client, statuses []leasehold.Status) error {
-	states, err := withLogs(ctx, c, statuses)
+	all, err := jobs.Read(ctx, c, statuses)
 	switch {
 	case f.json:
-		return errors.Join(writeJSON(f.stdout, states), err)
-	case len(states) == 0:
+		return errors.Join(writeJSON(f.stdout, all), err)
+	case len(all) == 0:
 		return err
 	}
-	return errors.Join(writeTable(f.stdout, states), err)
+	return errors.Join(writeTable(f.stdout, all), err)
 }
