@@ -43,7 +43,7 @@ func (p *program) byHandCommand(cmd *cobra.Command, change func(ctx context.Cont
 				return err
 			}
 			if log, err := c.Runs(ctx, args[0]); err == nil && log.Head.Schedule == "" && !slices.ContainsFunc(log.Runs, runlog.Run.IsAttempt) {
-				f.store.say("warning: nothing has ever run at %s: is that the path you mean?", text.Escape(args[0]))
+				f.store.warn("nothing has ever run at %s: is that the path you mean?", text.Escape(args[0]))
 			}
 			if !f.store.json {
 				return nil

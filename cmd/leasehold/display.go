@@ -81,14 +81,17 @@ func writeAll(w io.Writer, b []byte) error {
 	return nil
 }
 
-// denialMessage says who has the lease, and until when.
-func denialMessage(held *leasehold.HeldError) string {
+// heldBy says who has the lease, and until when.
+func heldBy(held *leasehold.HeldError) string {
 	what := text.Escape(held.Path) + " is held by"
 	if held.Slots != nil {
 		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), text.Escape(held.Path))
 	}
-	return fmt.Sprintf("%s %q until %s (for another %s, token %d)",
-		what, text.Cut(held.Holder, text.Message), text.Time(held.End), text.Remaining(held.Remaining), held.Token)
+	return fmt.Sprintf("%s %q until %s", what, text.Cut(held.Holder, text.Message), text.Time(held.End))
+}
+
+func denialMessage(held *leasehold.HeldError) string {
+	return fmt.Sprintf("%s (for another %s, token %d)", heldBy(held), text.Remaining(held.Remaining), held.Token)
 }
 
 // denied returns what a denial says of the leases.
