@@ -186,7 +186,8 @@ func (c *Client) Status(ctx context.Context, path string) (Status, error) {
 }
 
 // List describes every lease at and below prefix, "/" for all, in the order of
-// their paths. With an error it also returns what could be read.
+// their paths, and paths that have only a run log, as of a schedule that was seen
+// and never run. With an error it also returns what could be read.
 func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	if err := c.checkStore(); err != nil {
 		return nil, err
@@ -200,12 +201,32 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	if listErr != nil {
 		listErr = fmt.Errorf("list leases below %q: %w", prefix, listErr)
 	}
-	seen, err := seeAll(ctx, paths, c.Store.Read)
-	statuses := make([]Status, len(seen))
-	for i, s := range seen {
-		statuses[i] = describe(s, noSlot, c.wallNow())
+	seen, err := seeAll(ctx, paths, c.readListed)
+	var statuses []Status
+	for _, s := range seen {
+		if s.bad != nil || s.Data != nil || s.hasLog() {
+			statuses = append(statuses, describe(s, noSlot, c.wallNow()))
+		}
 	}
 	return statuses, errors.Join(listErr, err)
+}
+
+// readListed returns the record at a path that the Store has listed; where there is
+// none, with what may be a run log.
+func (c *Client) readListed(ctx context.Context, path string) (Entry, error) {
+	e, err := c.Store.Read(ctx, path)
+	if err != nil || e.Data != nil {
+		return e, err
+	}
+	return c.Store.ReadLog(ctx, e)
+}
+
+// hasLog reports whether there is a run log in e, also of a newer program. Other data
+// in its place is nothing of a lease's.
+func (e Entry) hasLog() bool {
+	_, err := runlog.Parse(e.Log.Data)
+	var foreign *runlog.ForeignError
+	return len(e.Log.Data) > 0 && !errors.As(err, &foreign)
 }
 
 // A request is what one call to acquire asks for, checked.

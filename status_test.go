@@ -97,13 +97,17 @@ func TestList(t *testing.T) {
 		put(t, s, "/jobs/a", record(t, "host-a", time.Now().Add(-time.Hour)))
 		put(t, s, "/jobs/b", "gone fishing")
 		put(t, s, "/other", record(t, "host-a", time.Now().Add(time.Hour)))
+		wantNil(t, "Pause", client(s, "host-a").Pause(t.Context(), "/never/run", "ann", "a test"))
+		for path, data := range map[string]string{"/never/newer": `{"leasehold_run_log": 9}`, "/never/foreign": "another program's"} {
+			wantNil(t, "EditLog", s.EditLog(t.Context(), path, func([]byte) ([]byte, error) { return []byte(data), nil }))
+		}
 		for _, test := range []struct {
 			store  leasehold.Store
 			prefix string
 			want   []string
 			errs   []error
 		}{
-			{s, "/", []string{"/jobs/a expired", "/jobs/b unreadable", "/jobs/c held", "/other held"}, nil},
+			{s, "/", []string{"/jobs/a expired", "/jobs/b unreadable", "/jobs/c held", "/never/newer free", "/never/run free", "/other held"}, nil},
 			{s, "/jobs", []string{"/jobs/a expired", "/jobs/b unreadable", "/jobs/c held"}, nil},
 			{s, "/jobs/c", []string{"/jobs/c held"}, nil},
 			{s, "/nothing", nil, nil},

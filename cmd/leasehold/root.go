@@ -161,7 +161,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
