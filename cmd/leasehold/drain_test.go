@@ -56,7 +56,7 @@ func TestDrainHidesNoUnknownOutcome(t *testing.T) {
 	if got := interrupted(ctx); got == nil {
 		t.Fatal("got no cause, want the drain")
 	}
-	f := &leaseFlags{duration: time.Minute}
+	f := &leaseFlags{store: storeFlags{program: &program{}}, duration: time.Minute}
 	for err, want := range map[error]int{leasehold.ErrOutcomeUnknown: exitUnavailable, leasehold.ErrUnreachable: 33} {
 		c := leasehold.Client{Store: failing{leasetest.NewStore(), err}, Holder: "host-a"}
 		_, got := f.obtain(ctx, &c, "/x", time.Now())
@@ -83,7 +83,7 @@ func TestHandOverIsAtOnce(t *testing.T) {
 	t.Parallel()
 	addr := zktest.Shared(t).Addr()
 	conn := zktest.Conn(t, addr)
-	const limit, rounds = 200 * time.Millisecond, 4
+	const limit, rounds = 200 * time.Millisecond, 12
 	fastest := time.Hour
 	for range rounds {
 		path := fmt.Sprintf("/hand-over-%08x", rand.Uint32())
@@ -138,7 +138,7 @@ func handOver(t *testing.T, conn *zk.Conn, addr, path string) (ended, granted ti
 	start("host-a", append(run, `trap 'date +%s%N >ended; exit' TERM; echo >running; while :; do sleep 0.02; done`)...)
 	await("running", "\n")
 	start("host-b", append(run, `echo >taken; sleep 60`)...)
-	await("host-b-run", "lease not acquired")
+	await("host-b-run", "lease denied")
 	start("host-a", "drain", "--hand-over")
 	await("taken", "\n")
 	_, stat, err := conn.Get(path + "/lease_holder")
