@@ -77,7 +77,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
 	"at":    func(t, now time.Time) moment { return moment{t, now} },
 	"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
-	"grace": func() string { return span(policy.Grace) },
+	"grace": func() string { return fmt.Sprintf("%.0f minutes", policy.Grace.Minutes()) },
 	"build": func() string { return build },
 }).ParseFS(files, "templates/*.html"))
 

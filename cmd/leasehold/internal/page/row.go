@@ -105,6 +105,9 @@ func (r *row) LastTook() time.Duration { return took(r.Ended, false, time.Time{}
 // Problem is what is wrong, "" where nobody need look.
 func (r *row) Problem() string { return string(r.Judgement.Problem) }
 
+// Shown reports whether Run says more than the rest of the row.
+func (r *row) Shown() bool { return r.Run != "" && string(r.Run) != r.Problem() }
+
 // Link is the link to the lease's page, relative to the fleet's. It also names the row.
 func (r *row) Link() string { return leaseLink(r.Path) }
 

@@ -59,13 +59,17 @@ type rowAt struct {
 // clock prints t as short as it is clear on a page that was made now. It is UTC.
 func clock(t, now time.Time) string {
 	t, now = t.UTC(), now.UTC()
-	switch {
-	case t.IsZero():
-		return ""
-	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
-		return t.Format(time.TimeOnly)
+	day, clock := "", "15:04"
+	if t.Second() != 0 {
+		clock = time.TimeOnly
 	}
-	return t.Format("2006-01-02 15:04")
+	switch {
+	case t.Year() != now.Year():
+		day = "2 Jan 2006 "
+	case t.YearDay() != now.YearDay():
+		day = "2 Jan "
+	}
+	return t.Format(day + clock)
 }
 
 // utc prints t for programs.
