@@ -39,7 +39,7 @@ const below = "/ops/leases/"
 
 func newFake(t *testing.T, all ...*jobs.Job) *fake {
 	t.Helper()
-	f := &fake{jobs: all, view: page.View{Prefix: "/", Now: noon, Known: true, Version: "0", AllowWrite: true, User: "ann"}}
+	f := &fake{jobs: all, view: page.View{Prefix: "/", Now: noon, Version: "0", AllowWrite: true, User: "ann"}}
 	f.sort()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+below+"{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,11 @@ func newFake(t *testing.T, all ...*jobs.Job) *fake {
 	mux.HandleFunc("GET "+below+"lease/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.pages.Lease(w, page.Lease{View: f.view, Jobs: f.jobs, Path: "/" + r.PathValue("path"), Query: r.URL.Query(), Record: []byte(`{"version":1,"holder":"app-3","end":"2026-11-25T12:21:12Z"}`)})
+		l := page.Lease{View: f.view, Jobs: f.jobs, Path: "/" + r.PathValue("path"), Query: r.URL.Query()}
+		if i := slices.IndexFunc(f.jobs, func(j *jobs.Job) bool { return j.Path == l.Path }); i >= 0 {
+			l.Job, l.Record = f.jobs[i], []byte(`{"version":"1","holder":"app-3","end":"2026-11-25T12:21:12+00:00"}`)
+		}
+		f.pages.Lease(w, l)
 	})
 	mux.HandleFunc("POST "+below+"lease/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
@@ -78,7 +82,10 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	for {
 		f.mu.Lock()
-		event := map[string]any{"version": f.view.Version, "known": f.view.Known, "unknown_since": f.view.UnknownSince, "why": f.view.Why}
+		event := map[string]string{"version": f.view.Version}
+		if !f.view.UnknownSince.IsZero() {
+			event["unknown_since"] = f.view.UnknownSince.Format(time.RFC3339)
+		}
 		mute := f.mute
 		f.mu.Unlock()
 		data, err := json.Marshal(event)
