@@ -119,9 +119,9 @@ function count() {
 function span(ms) {
 	const s = Math.max(0, Math.floor(ms / 1000));
 	if (s < 60) return s + "s";
-	if (s < 3600) return `${Math.floor(s / 60)}m\u202f${s % 60}s`;
-	if (s < 86400) return `${Math.floor(s / 3600)}h\u202f${Math.floor(s / 60) % 60}m`;
-	return `${Math.floor(s / 86400)}d\u202f${Math.floor(s / 3600) % 24}h`;
+	if (s < 3600) return `${Math.floor(s / 60)}m${s % 60}s`;
+	if (s < 86400) return `${Math.floor(s / 3600)}h${Math.floor(s / 60) % 60}m`;
+	return `${Math.floor(s / 86400)}d${Math.floor(s / 3600) % 24}h`;
 }
 
 connect();
