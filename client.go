@@ -148,7 +148,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 		if err != nil {
 			return err
 		}
-		s := describe(sighting{Entry: e}, noSlot, c.wallNow())
+		s := describe(Sighting{Entry: e}, noSlot, c.wallNow())
 		if s.State != Held {
 			return nil
 		}
