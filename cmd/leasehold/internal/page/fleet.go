@@ -57,7 +57,7 @@ type fleetBody struct {
 func (p *Pages) Fleet(w http.ResponseWriter, f Fleet) {
 	rows := p.rows.of(f.Jobs, f.judgedAt())
 	l := layout{View: f.View, Title: "Leases"}
-	body := fleetBody{Text: f.Query.Get("q"), State: f.Query.Get("state")}
+	body := fleetBody{Text: typed(f.Query.Get("q")), State: typed(f.Query.Get("state"))}
 	var problems []string
 	counts := make(map[string]int)
 	var found [ranks][]*row
@@ -65,16 +65,15 @@ func (p *Pages) Fleet(w http.ResponseWriter, f Fleet) {
 	total := 0
 	for _, r := range rows {
 		l.Next = earlier(l.Next, r.changes)
-		if !r.contains(searched) {
+		if !strings.Contains(r.key, searched) {
 			continue
 		}
 		total++
-		words := r.words()
-		for _, word := range words {
+		for _, word := range r.words {
 			counts[word]++
 		}
-		if body.State == "" || slices.Contains(words[:], body.State) {
-			found[r.rank()] = append(found[r.rank()], r)
+		if body.State == "" || slices.Contains(r.words[:], body.State) {
+			found[r.rank] = append(found[r.rank], r)
 		}
 	}
 	body.Filters = []filter{{Count: total, Link: link(body.Text, "", 1), Current: body.State == ""}}
@@ -109,11 +108,6 @@ func (b *fleetBody) show(rows []*row, number string) {
 	if n < pages {
 		b.NextPage = link(b.Text, b.State, n+1)
 	}
-}
-
-// contains reports whether r is found by text, which is in lower case.
-func (r *row) contains(text string) bool {
-	return text == "" || strings.Contains(strings.ToLower(r.Path), text) || strings.Contains(strings.ToLower(r.Holder), text)
 }
 
 // link returns the link to a page of the fleet, relative to its first one.

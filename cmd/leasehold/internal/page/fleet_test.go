@@ -124,13 +124,13 @@ func TestRowsSayWhatGoesOn(t *testing.T) {
 		return strings.Join(strings.Fields(html), " ")
 	}
 	for query, want := range map[string]string{
-		"q=/a/done":    `/a/done held host-a 12:21:00 1m 0s idle success 12:00:00 5m 0s 13:00:00 40m 0s`,
-		"q=/a/late":    `/a/late nobody has run the tick of 2026-11-25T12:00:00Z late held host-a 12:21:00 1m 0s idle success 11:00:00 5m 0s 13:00:00 40m 0s`,
-		"q=/a/failed":  `/a/failed the tick of 2026-11-25T12:00:00Z has no success: failure on host-a failed held host-a 12:21:00 1m 0s idle failure 12:00:00 5m 0s 13:00:00 40m 0s`,
-		"q=/a/running": `/a/running held host-a 12:21:00 1m 0s running for 19m 59s success 11:00:00 5m 0s 13:00:00 40m 0s`,
-		"q=/b/paused":  `/b/paused paused held host-a 12:21:00 1m 0s paused success 11:00:00 5m 0s 13:00:00 40m 0s`,
+		"q=/a/done":    `/a/done held host-a 12:21 1m0s idle success 12:00 5m0s 13:00 40m0s`,
+		"q=/a/late":    `/a/late nobody has run the tick of 2026-11-25T12:00:00Z late held host-a 12:21 1m0s idle success 11:00 5m0s 13:00 40m0s`,
+		"q=/a/failed":  `/a/failed the tick of 2026-11-25T12:00:00Z has no success: failure on host-a failed held host-a 12:21 1m0s idle failure 12:00 5m0s 13:00 40m0s`,
+		"q=/a/running": `/a/running held host-a 12:21 1m0s running for 19m59s success 11:00 5m0s 13:00 40m0s`,
+		"q=/b/paused":  `/b/paused paused held host-a 12:21 1m0s success 11:00 5m0s 13:00 40m0s`,
 		"q=/b/rubbish": `/b/rubbish not JSON unreadable`,
-		"q=/b/worn":    `/b/worn expired Host-B 12:10:00 10m 0s ago`,
+		"q=/b/worn":    `/b/worn expired Host-B 12:10 10m0s ago`,
 	} {
 		if got := words(fleet(t, someJobs(), query)); got != want {
 			t.Errorf("%s:\ngot  %q\nwant %q", query, got, want)

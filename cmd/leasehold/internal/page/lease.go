@@ -17,6 +17,7 @@ import (
 type Lease struct {
 	View
 	Path   string
+	Job    *jobs.Job   // with its whole log; nil where there is none
 	Jobs   []*jobs.Job // all, in the order of their paths: its slots are among them
 	Record []byte      // as it is stored; nil if there is none, or it is not known
 	Query  url.Values  // confirm, an action that is asked for; done, one that was done
@@ -50,7 +51,7 @@ type parent struct{ Name, Link string }
 // path, 409 with a Failure.
 func (p *Pages) Lease(w http.ResponseWriter, l Lease) {
 	now := l.judgedAt()
-	body := leaseBody{Path: l.Path, Parents: parents(l.Path), Failure: l.Failure, Reason: l.Reason, Done: done[l.Query.Get("done")]}
+	body := leaseBody{Path: l.Path, Parents: parents(l.Path), Failure: l.Failure, Reason: typed(l.Reason), Done: done[l.Query.Get("done")]}
 	if l.Record != nil {
 		body.Record = whole(string(l.Record))
 	}
@@ -60,11 +61,11 @@ func (p *Pages) Lease(w http.ResponseWriter, l Lease) {
 		body.Slots = append(body.Slots, r)
 		page.Next = earlier(page.Next, r.changes)
 	}
-	if j := find(l.Jobs, l.Path); j != nil {
-		body.Row = newRow(j, now)
+	if l.Job != nil {
+		body.Row = newRow(l.Job, now)
 		page.Next = earlier(page.Next, body.Row.changes)
 		body.history = newHistory(body.Row, now)
-		body.Upcoming = next(j, now)
+		body.Upcoming = next(l.Job, now)
 		if problem := body.Row.Judgement.Problem; problem != "" {
 			page.Title = string(problem) + ": " + l.Path
 		}
@@ -86,14 +87,6 @@ func (p *Pages) Lease(w http.ResponseWriter, l Lease) {
 	}
 	page.Body = body
 	render(w, status, "lease.html", page)
-}
-
-func find(all []*jobs.Job, path string) *jobs.Job {
-	i, ok := slices.BinarySearchFunc(all, path, func(j *jobs.Job, path string) int { return strings.Compare(j.Path, path) })
-	if !ok {
-		return nil
-	}
-	return all[i]
 }
 
 // slots returns the leases below path whose names are numbers, or, where path is such

@@ -15,9 +15,9 @@
 // browser is sent to [Done], or gets the page with Lease.Failure.
 //
 // The script fetches the page anew when an event without a name brings JSON with
-// another "version" than the page has (see View). While "known" is false it says so, with
-// "unknown_since" (both as in View). It takes the connection for lost when no event
-// has come for 2 seconds, so one is wanted each second.
+// another "version" than the page has (see View). While it has "unknown_since" the
+// script says so. It takes the connection for lost when no such event has come for 1.7
+// seconds, so one is wanted each second.
 package page
 
 import (
@@ -40,14 +40,12 @@ type View struct {
 	Prefix string    // of the leases that are served, "/" for all
 	Now    time.Time // by the clock that judges
 
-	// Known reports whether what is shown is complete. If it is not, UnknownSince is
-	// until when it was, zero if it never was, and Why is the reason, if that is known.
-	Known        bool
+	// UnknownSince is since when the state of the store is not known, zero while it is;
+	// and Why the reason, if that is known. What is shown was true then.
 	UnknownSince time.Time
 	Why          string
 
-	// Version is another one whenever the rest or the jobs are, but for Now; also after
-	// a restart.
+	// Version is another one whenever a job is, also after a restart.
 	Version string
 
 	AllowWrite bool
@@ -57,7 +55,7 @@ type View struct {
 // judgedAt returns the moment that jobs are judged by: what happened after the store
 // was lost is not known.
 func (v View) judgedAt() time.Time {
-	if !v.Known && !v.UnknownSince.IsZero() {
+	if !v.UnknownSince.IsZero() {
 		return v.UnknownSince
 	}
 	return v.Now
@@ -77,7 +75,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
 	"at":    func(t, now time.Time) moment { return moment{t, now} },
 	"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
-	"grace": func() string { return span(policy.Grace) },
+	"grace": func() string { return fmt.Sprintf("%.0f minutes", policy.Grace.Minutes()) },
 	"build": func() string { return build },
 }).ParseFS(files, "templates/*.html"))
 

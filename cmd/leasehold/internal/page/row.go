@@ -20,6 +20,9 @@ type row struct {
 	Ended     *runlog.Run // the newest that is over; nil for none
 	Next      time.Time   // tick
 
+	words         [3]string // that it is found by: what is wrong, what runs, and the lease's state
+	rank          int       // orders rows: the lowest first
+	key           string    // what text is looked for in: path and holder as they are shown, in lower case
 	made, changes time.Time // from when on, and until when, this is the row; changes is zero for always
 }
 
@@ -29,10 +32,12 @@ func newRow(j *jobs.Job, now time.Time) *row {
 		is.State, is.Remaining = leasehold.Expired, 0
 	}
 	r := &row{Job: j, State: is.State, Judgement: is.Judge(policy, now), Run: is.Run(now), Last: is.Newest(), made: now}
+	r.key = strings.ToLower(whole(j.Path) + "\n" + message(j.Holder))
 	if r.Judgement.Problem == jobs.HasNoLog { // an ordinary lease
 		r.Judgement = jobs.Judgement{}
 	}
 	r.Ended = r.newestEnded()
+	r.findWords()
 	if r.State == leasehold.Held {
 		r.changes = j.End
 	}
@@ -105,6 +110,9 @@ func (r *row) LastTook() time.Duration { return took(r.Ended, false, time.Time{}
 // Problem is what is wrong, "" where nobody need look.
 func (r *row) Problem() string { return string(r.Judgement.Problem) }
 
+// Shown reports whether Run says more than the rest of the row.
+func (r *row) Shown() bool { return r.Run != "" && string(r.Run) != r.Problem() }
+
 // Link is the link to the lease's page, relative to the fleet's. It also names the row.
 func (r *row) Link() string { return leaseLink(r.Path) }
 
@@ -115,7 +123,7 @@ func (r *row) Name() string { return r.Path[strings.LastIndexByte(r.Path, '/')+1
 func (r *row) IsHeld() bool { return r.State == leasehold.Held }
 
 // IsUrgent reports whether it is one of those that are first.
-func (r *row) IsUrgent() bool { return r.rank() <= lastUrgent }
+func (r *row) IsUrgent() bool { return r.rank <= lastUrgent }
 
 // Class says how loud the row is shown.
 func (r *row) Class() string {
@@ -128,31 +136,25 @@ func (r *row) Class() string {
 	return ""
 }
 
-// words returns all words that a row is found by: what is wrong, what runs, and the
-// lease's state. One that is twice the same is there once.
-func (r *row) words() [3]string {
-	words := [...]string{r.Problem(), string(r.Run), r.State.String()}
-	for i := range words[1:] {
-		if words[i+1] == words[0] {
-			words[i+1] = ""
+func (r *row) findWords() {
+	r.words = [...]string{r.Problem(), string(r.Run), r.State.String()}
+	for i := range r.words[1:] { // none is there twice
+		if r.words[i+1] == r.words[0] {
+			r.words[i+1] = ""
 		}
 	}
-	return words
-}
-
-// rank orders rows: the lowest first.
-func (r *row) rank() int {
 	switch {
 	case r.Judgement.Problem == jobs.IsLate:
-		return 0
+		r.rank = 0
 	case r.Judgement.Problem == jobs.HasFailed:
-		return 1
+		r.rank = 1
 	case r.Judgement.Problem == jobs.IsUnreadable:
-		return 2
+		r.rank = 2
 	case r.Run == jobs.Running:
-		return 3
+		r.rank = 3
+	default:
+		r.rank = ranks - 1
 	}
-	return ranks - 1
 }
 
 // The ranks of rows.
@@ -172,16 +174,18 @@ type rowCache struct {
 func (c *rowCache) of(all []*jobs.Job, now time.Time) []*row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.rows) > 2*len(all) || c.rows == nil { // most are of jobs that are gone
+		c.rows = make(map[*jobs.Job]*row, len(all))
+	}
 	rows := make([]*row, len(all))
-	kept := make(map[*jobs.Job]*row, len(all))
 	for i, j := range all {
 		r := c.rows[j]
 		if r == nil || !r.holds(now) {
 			r = newRow(j, now)
+			c.rows[j] = r
 		}
-		kept[j], rows[i] = r, r
+		rows[i] = r
 	}
-	c.rows = kept
 	return rows
 }
 

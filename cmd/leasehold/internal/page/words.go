@@ -15,6 +15,7 @@ const (
 	maxName    = text.Column
 	maxMessage = text.Message
 	maxWhole   = 20_000 // a path has at most 16,384 bytes
+	maxTyped   = 1000
 )
 
 func name(s string) string    { return shown(s, maxName) }
@@ -22,12 +23,16 @@ func message(s string) string { return shown(s, maxMessage) }
 func whole(s string) string   { return shown(s, maxWhole) }
 
 // shown makes s safe to show, and cuts it to that many runes.
-func shown(s string, most int) string {
+func shown(s string, most int) string { return text.Cut(text.Escape(few(s, most)), most) }
+
+// typed is shown, for what who looks at the page has typed: it stays the same when it is
+// sent again.
+func typed(s string) string { return text.Cut(text.Printable(few(s, maxTyped)), maxTyped) }
+
+// few returns s without most of what follows that many runes.
+func few(s string, runes int) string {
 	const maxRune = 4 // bytes
-	if bytes := maxRune * (most + 1); len(s) > bytes {
-		s = s[:bytes] // has more runes than are shown, whatever they are
-	}
-	return text.Cut(text.Escape(s), most)
+	return s[:min(len(s), maxRune*(runes+1))]
 }
 
 // leaseLink returns the link to the page of the lease at path, relative to the fleet's.
@@ -59,13 +64,17 @@ type rowAt struct {
 // clock prints t as short as it is clear on a page that was made now. It is UTC.
 func clock(t, now time.Time) string {
 	t, now = t.UTC(), now.UTC()
-	switch {
-	case t.IsZero():
-		return ""
-	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
-		return t.Format(time.TimeOnly)
+	day, clock := "", "15:04"
+	if t.Second() != 0 {
+		clock = time.TimeOnly
 	}
-	return t.Format("2006-01-02 15:04")
+	switch {
+	case t.Year() != now.Year():
+		day = "2 Jan 2006 "
+	case t.YearDay() != now.YearDay():
+		day = "2 Jan "
+	}
+	return t.Format(day + clock)
 }
 
 // utc prints t for programs.
@@ -78,9 +87,9 @@ func span(d time.Duration) string {
 	case seconds < 60:
 		return fmt.Sprintf("%ds", seconds)
 	case seconds < 60*60:
-		return fmt.Sprintf("%dm\u202f%ds", seconds/60, seconds%60)
+		return fmt.Sprintf("%dm%ds", seconds/60, seconds%60)
 	case seconds < 24*60*60:
-		return fmt.Sprintf("%dh\u202f%dm", seconds/3600, seconds/60%60)
+		return fmt.Sprintf("%dh%dm", seconds/3600, seconds/60%60)
 	}
-	return fmt.Sprintf("%dd\u202f%dh", seconds/86400, seconds/3600%24)
+	return fmt.Sprintf("%dd%dh", seconds/86400, seconds/3600%24)
 }

@@ -33,7 +33,9 @@ function connect() {
 
 function tick() {
 	if (document.hidden) return; // it is seen by nobody
-	const isOld = state && state.version !== live.dataset.version || live.dataset.next && now() >= live.dataset.next;
+	// What happens while the store is not known is not known either.
+	const isDue = live.dataset.next && now() >= live.dataset.next && !(state && state.unknown_since);
+	const isOld = isDue || state && state.version !== live.dataset.version;
 	behind = isOld ? behind || now() : 0;
 	if (isOld && !fetching && Date.now() - fetched >= pause) refresh();
 	const words = fault();
@@ -48,8 +50,7 @@ function fault() {
 	const since = (time, why) => `Not up to date since ${new Date(time).toISOString().slice(11, 19)} UTC: ${why}`;
 	if (now() - heard > silence || state === null) return since(heard, "no connection");
 	if (!state) return undefined;
-	const why = state.why || "the store can't be reached";
-	if (!state.known) return state.unknown_since ? since(Date.parse(state.unknown_since), why) : "Not known yet: " + why;
+	if (state.unknown_since) return since(Date.parse(state.unknown_since), "the store can't be reached");
 	if (behind && now() - behind > silence) return since(behind, "the page can't be fetched");
 	return "";
 }
@@ -118,9 +119,9 @@ function count() {
 function span(ms) {
 	const s = Math.max(0, Math.floor(ms / 1000));
 	if (s < 60) return s + "s";
-	if (s < 3600) return `${Math.floor(s / 60)}m\u202f${s % 60}s`;
-	if (s < 86400) return `${Math.floor(s / 3600)}h\u202f${Math.floor(s / 60) % 60}m`;
-	return `${Math.floor(s / 86400)}d\u202f${Math.floor(s / 3600) % 24}h`;
+	if (s < 3600) return `${Math.floor(s / 60)}m${s % 60}s`;
+	if (s < 86400) return `${Math.floor(s / 3600)}h${Math.floor(s / 60) % 60}m`;
+	return `${Math.floor(s / 86400)}d${Math.floor(s / 3600) % 24}h`;
 }
 
 connect();
