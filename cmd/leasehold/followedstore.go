@@ -53,7 +53,7 @@ func (s *followedStore) open(ctx context.Context) (leasehold.Store, error) {
 		}
 		s.mu.Lock()
 		if s.err == nil {
-			s.flags.say("warning: not reached yet, and tried on: %v", s.flags.wrap(err))
+			s.flags.warn("the store was not reached yet, and is tried again and again: %v", s.flags.wrap(err))
 		}
 		s.err = err
 		s.mu.Unlock()

@@ -162,7 +162,7 @@ func (f *serveFlags) checkListener(addr net.Addr, s *web.Server) error {
 	case f.allowWrite && s.Proxies == nil:
 		return usage("--allow-write needs a --listen address of this host alone, like 127.0.0.1:8470, or --trusted-proxy: whoever reaches %s could change leases", addr)
 	case s.TLS == nil:
-		f.store.say("warning: what is sent to and from %s is not encrypted: see --serve-tls-cert", addr)
+		f.store.warn("what is sent to and from %s is not encrypted: see --serve-tls-cert", addr)
 	}
 	scheme := "http"
 	if s.TLS != nil {

@@ -21,10 +21,8 @@ const (
 
 // A stateEvent is sent each second, and before and after all others.
 type stateEvent struct {
-	Version      string `json:"version"`                 // another one if anything has changed
-	Known        bool   `json:"known"`                   // whether the state of the store is known
-	UnknownSince string `json:"unknown_since,omitempty"` // if it ever was
-	Why          string `json:"why,omitempty"`           // it is not
+	Version      string `json:"version"`                 // another one if a lease has changed
+	UnknownSince string `json:"unknown_since,omitempty"` // absent while the state of the store is known
 }
 
 // A goneEvent says that there is no lease at a path any more.
@@ -91,8 +89,7 @@ type stream struct {
 func (st *stream) send(former, snapshot *board.Snapshot) error {
 	st.err = st.control.SetWriteDeadline(time.Now().Add(st.server.limits.answer))
 	state, err := json.Marshal(stateEvent{
-		Version: st.server.version(snapshot), Known: snapshot.Known,
-		UnknownSince: text.Time(snapshot.UnknownSince), Why: why(snapshot),
+		Version: st.server.version(snapshot), UnknownSince: text.Time(st.server.unknownSince(snapshot)),
 	})
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 func (s *Server) view(r *http.Request, snapshot *board.Snapshot) page.View {
 	v := page.View{
 		Prefix: s.Prefix, Now: time.Now(), Version: s.version(snapshot),
-		Known: snapshot.Known, UnknownSince: snapshot.UnknownSince, Why: why(snapshot),
+		UnknownSince: s.unknownSince(snapshot), Why: why(snapshot),
 		AllowWrite: s.Client != nil,
 	}
 	if v.AllowWrite {
@@ -37,8 +37,8 @@ func (s *Server) leasePage(r *http.Request) page.Lease {
 	snapshot, _ := s.Snapshot()
 	path := "/" + r.PathValue("path")
 	l := page.Lease{View: s.view(r, snapshot), Path: path, Jobs: snapshot.Jobs, Query: r.URL.Query()}
-	if j := jobs.Find(snapshot.Jobs, path); j != nil {
-		l.Record = j.Record
+	if l.Job = jobs.Find(snapshot.Jobs, path); l.Job != nil {
+		l.Record = l.Job.Record
 	}
 	return l
 }

@@ -115,8 +115,7 @@ func why(snapshot *board.Snapshot) string {
 	return text.Cut(text.Printable(snapshot.Err.Error()), text.Message)
 }
 
-// version is another one whenever what is served is, but for the time; also in
-// another process.
+// version is another one whenever a job is, also in another process.
 func (s *Server) version(snapshot *board.Snapshot) string {
-	return fmt.Sprintf("%x-%x-%t", s.started.UnixNano(), snapshot.Changed.UnixNano(), snapshot.Known)
+	return fmt.Sprintf("%x-%x", s.started.UnixNano(), snapshot.Changed.UnixNano())
 }
