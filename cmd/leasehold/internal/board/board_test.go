@@ -24,7 +24,7 @@ const limit = time.Minute
 // stores are stores of each kind, empty ones.
 var stores = map[string]func(t *testing.T) leasehold.Store{
 	"zookeeper": func(t *testing.T) leasehold.Store {
-		return open(t, zktest.Shared(t).Addr(), "/"+strings.ReplaceAll(t.Name(), "/", "-"))
+		return open(t, zktest.Shared(t).Addr(), "/"+strings.ReplaceAll(t.Name(), "/", "-"), nil)
 	},
 	"localdir": func(t *testing.T) leasehold.Store {
 		s, err := localdir.Open(t.TempDir(), nil)
@@ -37,11 +37,11 @@ var stores = map[string]func(t *testing.T) leasehold.Store{
 	"memory": func(t *testing.T) leasehold.Store { return leasetest.NewStore() },
 }
 
-func open(t *testing.T, address, chroot string) *zookeeper.Store {
+func open(t *testing.T, address, chroot string, options *zookeeper.Options) *zookeeper.Store {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	s, err := zookeeper.Open(ctx, "zk://"+address+chroot, nil)
+	s, err := zookeeper.Open(ctx, "zk://"+address+chroot, options)
 	if err != nil {
 		t.Fatal(err)
 	}
