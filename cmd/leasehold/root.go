@@ -68,7 +68,7 @@ func (p *program) rootCommand() *cobra.Command {
 			case len(args) > 0:
 				return unknownCommand(root, args[0])
 			case !versionToo:
-				return usage("no command; want " + commandNames)
+				return usage("no command; want %s", commandNames(root))
 			}
 			return nil
 		},
@@ -86,7 +86,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {
@@ -95,14 +95,24 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-const commandNames = "run, acquire, release, status, list, history, plan, again, pause, resume or version"
+// commandNames lists the subcommands, for those who gave none that there is.
+func commandNames(root *cobra.Command) string {
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.Runnable() && cmd.Name() != "help" {
+			names = append(names, cmd.Name())
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		return usage("unknown command %q; did you mean %s?", name, strings.Join(quoteAll(near), " or "))
 	}
-	return usage("unknown command %q; want %s", name, commandNames)
+	return usage("unknown command %q; want %s", name, commandNames(root))
 }
 
 // addHelp makes every usage error of cmd say where there is help, and the

@@ -69,7 +69,8 @@ type Judgement struct {
 //	6  without a schedule                                    OK
 //	   else of the newest tick that is due for longer than Grace:
 //	7  it was due before the schedule was first seen         OK
-//	8  it has succeeded at once                              OK
+//	8  it has succeeded at once; or its entries may have     OK
+//	   been cut, and a later one has succeeded
 //	9  it has succeeded, after other attempts                Warning, WasRetried
 //	10 an attempt of it goes on, the first or a later one    OK or Warning, WasRetried
 //	11 nobody has run it                                     Critical, IsLate
@@ -92,7 +93,7 @@ func (j Job) Judge(p Policy, now time.Time) Judgement {
 	case len(j.Log.Runs) == 0 && j.Log.Head.Schedule == "": // 4
 		return Judgement{NotKnown, HasNoLog, "nothing was ever logged"}
 	case !scheduled && p.MaxAge == 0: // 4
-		return Judgement{NotKnown, HasNoLog, "the run log has no schedule, and no greatest age was given"}
+		return Judgement{NotKnown, HasNoLog, "the run log has no schedule"}
 	case !scheduled: // 5, 6
 		return j.judgeAge(p, now)
 	}
@@ -126,14 +127,13 @@ func (j Job) judgeTick(s schedule.Schedule, p Policy, now time.Time) Judgement {
 	due, ok := s.Previous(now.Add(-p.Grace))
 	newest, _ := s.Previous(now)
 	t := j.tick(due, due.Equal(newest))
-	if len(t.Runs) == 0 && !j.Log.Head.LastSuccess.Before(due) {
-		t.Outcome = Succeeded // it, or a later one: its entries may have been cut
-	}
 	what := "the tick of " + text.Time(due)
 	switch {
-	case !ok, t.Outcome != Succeeded && len(t.Runs) == 0 && due.Before(j.Log.Head.Since): // 7
+	case !ok, len(t.Runs) == 0 && due.Before(j.Log.Head.Since): // 7
 		next, _ := s.Next(now)
 		return Judgement{OK, "", "no tick was due yet, the next is that of " + text.Time(next)}
+	case t.Outcome == Missed && due.Before(j.oldest()) && j.Log.Head.LastSuccess.After(due): // 8
+		return Judgement{OK, "", "the tick of " + text.Time(j.Log.Head.LastSuccess) + " has succeeded"}
 	case t.Outcome == Succeeded && t.Failures() == 0: // 8
 		return Judgement{OK, "", what + " has succeeded" + on(t, runlog.Success)}
 	case t.Outcome == Succeeded: // 9
