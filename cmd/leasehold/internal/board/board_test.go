@@ -10,6 +10,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/localdir"
@@ -52,7 +53,7 @@ func open(t *testing.T, address, chroot string, options *zookeeper.Options) *zoo
 // run runs a board until the test ends.
 func run(t *testing.T, store leasehold.Store, prefix string) *board.Board {
 	t.Helper()
-	b := board.New(store, prefix)
+	b := board.New(store, prefix, jobs.DefaultGrace)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
@@ -83,10 +84,10 @@ func await(t *testing.T, b *board.Board, what string, ok func(*board.Snapshot) b
 }
 
 // want waits until the picture is known and shows these jobs.
-func want(t *testing.T, b *board.Board, what string, jobs ...string) {
+func want(t *testing.T, b *board.Board, what string, lease ...string) {
 	t.Helper()
-	await(t, b, fmt.Sprintf("%s: want %q", what, jobs), func(s *board.Snapshot) bool {
-		return s.Known && s.Err == nil && slices.Equal(lines(s), jobs)
+	await(t, b, fmt.Sprintf("%s: want %q", what, lease), func(s *board.Snapshot) bool {
+		return s.Known && s.Err == nil && slices.Equal(lines(s), lease)
 	})
 }
 
