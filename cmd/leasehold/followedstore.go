@@ -8,6 +8,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 )
 
 // A followedStore is a store that is opened as soon as it can be reached, and the
@@ -31,7 +32,7 @@ func (s *followedStore) run(ctx context.Context) error {
 		return err
 	}
 	defer s.flags.closeStore(store)
-	b := board.New(store, s.prefix)
+	b := board.New(store, s.prefix, jobs.DefaultGrace)
 	s.mu.Lock()
 	s.store, s.board = store, b
 	s.mu.Unlock()

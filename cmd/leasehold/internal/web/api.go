@@ -103,7 +103,7 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 	path := "/" + r.PathValue("path")
 	snapshot, since := s.picture()
-	j := jobs.Find(snapshot.Jobs, path)
+	j := snapshot.Job(path)
 	switch {
 	case j != nil:
 		s.begin(w, asJSON, since)
@@ -119,7 +119,7 @@ func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("path")
 	snapshot, since := s.picture()
-	j := jobs.Find(snapshot.Jobs, path)
+	j := snapshot.Job(path)
 	switch {
 	case path == "":
 		refuse(w, http.StatusBadRequest, "missing path, as in runs?path=/db/nightly")
@@ -130,7 +130,7 @@ func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	case j.LogError != nil:
 		refuse(w, http.StatusBadGateway, "%v", j.LogError)
 	default:
-		lines, err := jobs.RunsJSON(path, j.Log)
+		lines, err := jobs.RunsJSON(path, j.Whole().Log)
 		if err != nil {
 			refuse(w, http.StatusInternalServerError, "%v", err)
 			return

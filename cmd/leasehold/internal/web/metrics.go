@@ -36,19 +36,19 @@ var metrics = []metric{
 		return 0, hasLog(j)
 	}},
 	{"leasehold_run_last_end_timestamp_seconds", "When the newest run ended that reported its end; 0 if none has.", func(j jobs.Job, _ time.Time) (float64, bool) {
-		if r := lastEnded(j); r != nil {
+		if r := j.LastEnded(); r != nil {
 			return seconds(r.Ended), true
 		}
 		return 0, hasLog(j)
 	}},
 	{"leasehold_run_last_duration_seconds", "How long the newest run took that reported its end.", func(j jobs.Job, _ time.Time) (float64, bool) {
-		if r := lastEnded(j); r != nil {
+		if r := j.LastEnded(); r != nil {
 			return r.Ended.Sub(r.Started).Seconds(), true
 		}
 		return 0, false
 	}},
 	{"leasehold_run_last_exit_code", "Exit code of the newest run that reported its end; 128 and the signal's number if one ended it.", func(j jobs.Job, _ time.Time) (float64, bool) {
-		return exitCode(lastEnded(j))
+		return exitCode(j.LastEnded())
 	}},
 	{"leasehold_run_active", "Whether a run goes on.", func(j jobs.Job, now time.Time) (float64, bool) {
 		if j.Run(now) == jobs.Running {
@@ -73,16 +73,6 @@ func seconds(t time.Time) float64 {
 }
 
 func hasLog(j jobs.Job) bool { return len(j.Log.Runs) > 0 || j.Log.Head.Schedule != "" }
-
-// lastEnded returns the newest run that has reported its end, nil for none.
-func lastEnded(j jobs.Job) *runlog.Run {
-	for i, r := range j.Log.Runs {
-		if r.IsAttempt() && !r.Ended.IsZero() {
-			return &j.Log.Runs[i]
-		}
-	}
-	return nil
-}
 
 func exitCode(r *runlog.Run) (float64, bool) {
 	switch {
