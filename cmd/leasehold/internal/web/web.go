@@ -46,12 +46,13 @@ type Server struct {
 	handler   http.Handler
 	streams   context.Context // ends when no more events are to be sent
 	listeners atomic.Int64    // to events
+	scrapes   chan struct{}   // has an element for each that goes on
 	pages     page.Pages
 }
 
 // Init makes s ready to serve.
 func (s *Server) Init() {
-	s.started, s.streams = time.Now(), context.Background()
+	s.started, s.streams, s.scrapes = time.Now(), context.Background(), make(chan struct{}, maxScrapes)
 	if s.limits == (limits{}) {
 		s.limits = defaultLimits
 	}
@@ -65,7 +66,7 @@ func (s *Server) Init() {
 	mux.HandleFunc("GET /api/v1/events", s.serveEvents)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.Handle("GET /metrics", s.metrics())
+	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	if s.Client != nil {
 		mux.HandleFunc("POST /lease/{path...}", s.serveForm)
 		mux.HandleFunc("POST /api/v1/leases/{path...}", s.serveWrite)
