@@ -88,18 +88,3 @@ func (l *Lease) tickAttrs() []any {
 	}
 	return []any{"tick", formatEnd(l.Tick()), "attempt", l.Attempt()}
 }
-
-// logLoss logs that the lease is lost, and only once, unless why is that its holder
-// has released it.
-func (l *Lease) logLoss(why error) {
-	if errors.Is(why, errReleased) || errors.Is(why, errReleasing) {
-		return
-	}
-	l.mu.Lock()
-	first, token := !l.lossLogged, l.entry.Token
-	l.lossLogged = true
-	l.mu.Unlock()
-	if first {
-		l.request.log().Warn("lease lost", "path", l.path, "holder", l.request.name, "token", token, "reason", why)
-	}
-}
