@@ -128,14 +128,7 @@ func TestObserveTellsOfTicks(t *testing.T) {
 
 // A loss is told once, however it is found, and after the work was told to stop.
 func TestObserveTellsOfALossOnce(t *testing.T) {
-	for name, lose := range map[string]func(t *testing.T, s *faulty, l *leasehold.Lease){
-		"not renewed": func(_ *testing.T, s *faulty, _ *leasehold.Lease) {
-			s.fail(func(context.Context, string) error { return leasehold.ErrUnreachable })
-		},
-		"taken": func(t *testing.T, s *faulty, l *leasehold.Lease) {
-			wantNil(t, "ForceRelease", client(s, "host-b").ForceRelease(t.Context(), path, l.Token()))
-		},
-	} {
+	for name, lose := range map[string]func(*testing.T, *faulty, *leasehold.Lease){"not renewed": breakStore, "taken": takeAway} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newFaulty()
@@ -241,4 +234,55 @@ func TestObserverMayAskTheLease(t *testing.T) {
 			t.Errorf("got the remaining times %v, want one of the grant, and 0 of the loss and the renewal", left)
 		}
 	})
+}
+
+// Who observes and does not return keeps the lease from being renewed. The work is
+// told to stop in time all the same.
+func TestObserverThatBlocks(t *testing.T) {
+	const firstRenewal, usable = 17 * time.Second, usableMinute - graceMinute // at most
+	for _, c := range []struct {
+		name  string
+		at    leasehold.EventKind
+		fault func(t *testing.T, s *faulty, l *leasehold.Lease)
+		limit time.Duration
+	}{
+		{"at a renewal", leasehold.EventRenewal, func(*testing.T, *faulty, *leasehold.Lease) {}, firstRenewal + usable},
+		{"at a loss", leasehold.EventLoss, takeAway, firstRenewal + time.Second},
+		{"at the end", leasehold.EventLoss, breakStore, usable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s, goOn := newFaulty(), make(chan struct{})
+				client := client(s, "host-a")
+				client.Observe = func(e leasehold.Event) {
+					if e.Kind == c.at {
+						<-goOn
+					}
+				}
+				l := acquire(t, client, time.Minute)
+				c.fault(t, s, l)
+				from := time.Now()
+				err := l.Hold(t.Context(), func(ctx context.Context) error {
+					<-ctx.Done()
+					if took := time.Since(from); took > c.limit {
+						t.Errorf("the work was told to stop after %s, want %s at most", took, c.limit)
+					}
+					close(goOn)
+					return nil
+				})
+				wantErr(t, "Hold", err, leasehold.ErrLost)
+			})
+		})
+	}
+}
+
+// takeAway releases l by force.
+func takeAway(t *testing.T, s *faulty, l *leasehold.Lease) {
+	t.Helper()
+	wantNil(t, "ForceRelease", client(s, "host-b").ForceRelease(t.Context(), path, l.Token()))
+}
+
+// breakStore makes all requests fail.
+func breakStore(_ *testing.T, s *faulty, _ *leasehold.Lease) {
+	s.fail(func(context.Context, string) error { return leasehold.ErrUnreachable })
 }
