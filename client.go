@@ -155,7 +155,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 		if err != nil {
 			return err
 		}
-		s := describe(sighting{Entry: e}, noSlot, c.wallNow())
+		s := describe(Sighting{Entry: e}, noSlot, c.wallNow())
 		if s.State != Held {
 			return nil
 		}
@@ -210,7 +210,7 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	seen, err := seeAll(ctx, paths, c.readListed)
 	var statuses []Status
 	for _, s := range seen {
-		if s.bad != nil || s.Data != nil || s.hasLog() {
+		if s.Err != nil || s.Data != nil || s.hasLog() {
 			statuses = append(statuses, describe(s, noSlot, c.wallNow()))
 		}
 	}

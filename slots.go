@@ -53,7 +53,7 @@ const (
 // been seen. It stays for a while in the queue of each that another program
 // keeps locked. If none of them went on it returns ErrQueued, and is to be called
 // again: other slots may be free by now.
-func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (*Lease, error) {
+func (r *request) grantSlot(ctx context.Context, path string, seen []Sighting) (*Lease, error) {
 	statuses := r.describeSlots(seen)
 	for _, s := range statuses {
 		if r.Once && s.State == Held && s.Holder == r.name {
@@ -143,7 +143,7 @@ func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status,
 	return c.describeSlots(seen), nil
 }
 
-func (c *Client) describeSlots(seen []sighting) []Status {
+func (c *Client) describeSlots(seen []Sighting) []Status {
 	statuses := make([]Status, len(seen))
 	for i, s := range seen {
 		statuses[i] = describe(s, i, c.wallNow())
