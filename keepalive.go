@@ -127,7 +127,9 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 			left = min(left, confirmTime-known)
 		}
 		if left <= 0 {
-			end(l.lossError())
+			why := l.lossError()
+			l.logLoss(why)
+			end(why)
 			return never
 		}
 		return min(left, maxTimer)
@@ -265,7 +267,7 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 		case ctx.Err() != nil:
 			return never
 		}
-		l.request.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.request.name, "remaining", l.Remaining(), "reason", err)
+		l.request.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.request.name, "remaining_seconds", l.Remaining().Seconds(), "reason", err)
 		pause := retryDelay
 		if errors.Is(err, ErrPermission) { // each attempt may cost the servers a session
 			pause = refusedDelay

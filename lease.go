@@ -31,6 +31,7 @@ type Lease struct {
 	record       kazoo.Record
 	over         error // why the lease is no longer ours; nil while it may be
 	lastRenewErr error // why the last attempt to keep it alive failed; nil if it did not
+	lossLogged   bool
 }
 
 // errReleased is the ErrLost of a lease that Release has ended.
@@ -233,7 +234,7 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entry, l.record = renewed, next
-	l.request.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.request.name, "end", next.End, "token", renewed.Token)
+	l.request.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.request.name, "token", renewed.Token, "end", formatEnd(next.End))
 	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.Since(entry.Stamp.Sent)))
 	return l.request.Now == nil && jump.Abs() > l.request.skew, nil
 }
@@ -249,10 +250,8 @@ func (l *Lease) storeNow(e Entry) time.Time {
 
 // lose sets that the lease is over, and returns why.
 func (l *Lease) lose(why error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.over = why
-	l.request.log().Warn("lease lost", "path", l.path, "holder", l.request.name, "token", l.entry.Token, "reason", why)
+	l.setOver(why)
+	l.logLoss(why)
 	return why
 }
 

@@ -33,6 +33,7 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 			return nil, waitError(ctx, queued, err)
 		}
 		l, err := r.grantSlot(ctx, path, seen)
+		err = r.logDenial(ctx, err)
 		if err == nil || !errors.Is(err, ErrQueued) || ctx.Err() != nil {
 			return l, waitError(ctx, queued, err)
 		}

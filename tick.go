@@ -100,6 +100,7 @@ func (c *Client) TryAcquireTick(ctx context.Context, path string, s Schedule, d 
 	}
 	for {
 		l, err := r.tryTick(ctx, path, s)
+		err = r.logDenial(ctx, err)
 		next := r.nextDue(err)
 		if next.IsZero() || ctx.Err() != nil {
 			return l, err

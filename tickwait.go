@@ -25,6 +25,7 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 		var l *Lease
 		if err == nil {
 			l, err = r.grantTick(ctx, e, s)
+			err = r.logDenial(ctx, err)
 		}
 		next, until := r.nextDue(err), mayBegin(err)
 		var skew *ClockSkewError

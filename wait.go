@@ -60,13 +60,13 @@ func (r *request) wait(ctx context.Context, paths []string, try func(seen []Sigh
 				stop()
 				return l, nil
 			}
+			err = r.logDenial(ctx, err)
 		}
 		var skew *ClockSkewError
 		switch {
 		case err == nil: // the store's clock has not reached the end
 		case errors.Is(err, ErrHeld):
 			denial = err
-			r.log().DebugContext(ctx, "lease not acquired", "holder", r.name, "reason", err)
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown):
 			denial, ahead = cmp.Or(denial, err), max(skew.Most, 0)
 		case errors.Is(err, ErrQueued) && ctx.Err() == nil:
