@@ -39,7 +39,7 @@ func merge(former []*jobs.Job, news leasehold.News) []*jobs.Job {
 
 // newJob returns the job that s shows. old is what was known of it, zero for nothing.
 func newJob(s leasehold.Sighting, old jobs.Job) *jobs.Job {
-	j := &jobs.Job{Status: s.Status(time.Now()), Log: old.Log, LogError: old.LogError}
+	j := &jobs.Job{Status: s.Status(time.Now()), Log: old.Log, LogError: old.LogError, Record: s.Data}
 	if s.Log == nil && s.LogErr == nil {
 		return j
 	}

@@ -6,6 +6,8 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +21,7 @@ type Job struct {
 	leasehold.Status
 	Log      runlog.Log
 	LogError *leasehold.LogError // why there is no log; nil where there is one
+	Record   []byte              // as it is stored; nil where it was not kept
 }
 
 // Read reads the run log of each of statuses.
@@ -85,6 +88,15 @@ func (j Job) running() *runlog.Run {
 		return r
 	}
 	return nil
+}
+
+// Find returns the job at path, nil for none. all are sorted by their paths.
+func Find(all []*Job, path string) *Job {
+	i, ok := slices.BinarySearchFunc(all, path, func(j *Job, path string) int { return strings.Compare(j.Path, path) })
+	if !ok {
+		return nil
+	}
+	return all[i]
 }
 
 // Newest returns the newest attempt in the log, nil where there is none. That its

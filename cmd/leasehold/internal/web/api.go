@@ -103,14 +103,14 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 	path := "/" + r.PathValue("path")
 	snapshot, since := s.picture()
-	j := find(snapshot.Jobs, path)
+	j := jobs.Find(snapshot.Jobs, path)
 	switch {
 	case j != nil:
 		s.begin(w, asJSON, since)
 		now := judgedAt(since)
 		_ = writeJob(w, j.At(now), now) // whoever asked may have gone
 	case !since.IsZero():
-		refuse(w, http.StatusServiceUnavailable, "%s", whyUnknown(snapshot, since))
+		refuse(w, http.StatusServiceUnavailable, "%s", unknown(snapshot, since))
 	default:
 		refuse(w, http.StatusNotFound, "no lease at %s", path)
 	}
@@ -119,12 +119,12 @@ func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("path")
 	snapshot, since := s.picture()
-	j := find(snapshot.Jobs, path)
+	j := jobs.Find(snapshot.Jobs, path)
 	switch {
 	case path == "":
 		refuse(w, http.StatusBadRequest, "missing path, as in runs?path=/db/nightly")
 	case j == nil && !since.IsZero():
-		refuse(w, http.StatusServiceUnavailable, "%s", whyUnknown(snapshot, since))
+		refuse(w, http.StatusServiceUnavailable, "%s", unknown(snapshot, since))
 	case j == nil:
 		refuse(w, http.StatusNotFound, "no lease at %s", path)
 	case j.LogError != nil:

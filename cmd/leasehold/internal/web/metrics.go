@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -139,11 +139,12 @@ func (s *Server) gather() ([]*dto.MetricFamily, error) {
 	return slices.DeleteFunc(append(families, info, problems, up, build), isEmpty), nil
 }
 
-// labelsOf returns the labels of all series of j.
+// labelsOf returns the labels of all series of j. Nothing tells a slot from a lease of
+// its own but its name, which is a number.
 func labelsOf(j jobs.Job) []*dto.LabelPair {
 	labels := []*dto.LabelPair{label("path", text.Escape(j.Path))}
-	if j.Slot >= 0 {
-		labels = append(labels, label("slot", strconv.Itoa(j.Slot)))
+	if name := j.Path[strings.LastIndexByte(j.Path, '/')+1:]; strings.Trim(name, "0123456789") == "" {
+		labels = append(labels, label("slot", name))
 	}
 	return slices.Clip(labels) // each series may append its own
 }

@@ -35,9 +35,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer l.Close()
 	server := &http.Server{
 		Handler:           s.handler,
+		TLSConfig:         s.TLS,
 		ReadHeaderTimeout: s.limits.header,
 		ReadTimeout:       s.limits.request,
-		WriteTimeout:      s.limits.answer,
+		WriteTimeout:      s.limits.answer + s.Timeout,
 		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(logWriter(s.Say), "", 0),
@@ -48,7 +49,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.streams = streams
 	server.RegisterOnShutdown(endStreams)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() {
+		if s.TLS == nil {
+			ended <- server.Serve(l)
+		} else {
+			ended <- server.ServeTLS(l, "", "") // with the certificate of s.TLS
+		}
+	}()
 	select {
 	case err := <-ended:
 		return err
