@@ -128,8 +128,8 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 		}
 		if left <= 0 {
 			why := l.lossError()
-			l.logLoss(why)
 			end(why)
+			l.logLoss(why) // which may be held up
 			return never
 		}
 		return min(left, maxTimer)

@@ -5,18 +5,21 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/runlog"
 )
 
 // A progress is the line on a terminal that tells who waits who has the lease, and
 // counts down until its end. Whatever else is written takes its place.
 type progress struct {
-	mu    sync.Mutex // guards what is below, and the writing to stderr
-	shown bool       // somebody waits, and stderr is a terminal
+	shown atomic.Bool // somebody waits, and stderr is a terminal
+
+	mu    sync.Mutex // guards what is below, and the writing to stderr, which may be held up
 	drawn bool       // it is there, and has no newline
 	words string     // who has it; "" until that is known
 	until time.Time
@@ -34,9 +37,7 @@ func (p *program) showProgress() (stop func()) {
 		return func() {}
 	}
 	line := &p.progress
-	line.mu.Lock()
-	line.shown = true
-	line.mu.Unlock()
+	line.shown.Store(true)
 	ended := make(chan struct{})
 	var drawing sync.WaitGroup
 	drawing.Go(func() {
@@ -56,32 +57,29 @@ func (p *program) showProgress() (stop func()) {
 	return func() {
 		close(ended)
 		drawing.Wait()
+		line.shown.Store(false)
 		line.mu.Lock()
 		defer line.mu.Unlock()
 		line.erase(p.stderr)
-		line.shown, line.words = false, ""
+		line.words = ""
 	}
-}
-
-func (line *progress) isShown() bool {
-	line.mu.Lock()
-	defer line.mu.Unlock()
-	return line.shown
 }
 
 // seeDenial shows err, if it says why the lease can't be had yet.
 func (p *program) seeDenial(err error) {
 	line := &p.progress
-	line.mu.Lock()
-	defer line.mu.Unlock()
-	if !line.shown {
+	if !line.shown.Load() {
 		return
 	}
+	line.mu.Lock()
+	defer line.mu.Unlock()
 	var held *leasehold.HeldError
 	var tick *leasehold.TickError
 	switch {
 	case errors.As(err, &held):
 		line.words, line.until = heldBy(held), held.End
+	case errors.As(err, &tick) && tick.Verdict == runlog.IsRunning && tick.Run != nil:
+		line.words, line.until = heldBy(&leasehold.HeldError{Path: tick.Path, Holder: tick.Run.Holder, End: tick.At}), tick.At
 	case errors.As(err, &tick):
 		line.words, line.until = oneLine(tick.Error()), tick.At
 	case errors.Is(err, leasehold.ErrQueued):
