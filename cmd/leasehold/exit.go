@@ -70,6 +70,7 @@ func explain(err error, conflict int) *failure {
 		overlap     *overlapError
 		asked       *storeError
 		tick        *leasehold.TickError
+		drained     *drainedError
 		log         *leasehold.LogError
 	)
 	f := &failure{message: err.Error()}
@@ -105,6 +106,9 @@ func explain(err error, conflict int) *failure {
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
 	case errors.As(err, &tick):
 		f.code, f.message, f.denial = conflict, tick.Error(), true
+	case errors.As(err, &drained):
+		f.code, f.message, f.denial = conflict, drained.Error(), true
+		f.hint = "leasehold undrain ends that: it is in " + drained.File
 	case errors.Is(err, leasehold.ErrNoTick):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrFull):
@@ -168,9 +172,11 @@ func oneLine(s string) string {
 	return strings.Join(causes, "; ")
 }
 
-// interrupted returns the *supervise.Interruption that ended ctx, or nil.
+// interrupted returns why ctx has ended if a signal or a drain has ended it, else
+// nil.
 func interrupted(ctx context.Context) error {
-	if cause, ok := context.Cause(ctx).(*supervise.Interruption); ok {
+	switch cause := context.Cause(ctx).(type) {
+	case *supervise.Interruption, *drainedError, *failure:
 		return cause
 	}
 	return nil

@@ -60,7 +60,11 @@ func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store
 	if limit.IsZero() || time.Until(limit) > f.timeout { // it waits
 		defer time.AfterFunc(silentTime, func() { f.logger().Warn(leasehold.SilentStore) }).Stop()
 	}
-	return f.store.open(ctx, f.logger())
+	s, err := f.store.open(ctx, f.logger())
+	if cause := interrupted(ctx); err != nil && cause != nil {
+		return nil, cause
+	}
+	return s, err
 }
 
 // silentTime is how long a store that is waited for is silent until that is said.

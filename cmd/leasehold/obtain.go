@@ -29,6 +29,9 @@ func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path strin
 			return nil, printErr
 		}
 	}
+	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, leasehold.ErrOutcomeUnknown) {
+		return nil, cause // err is only its consequence
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +40,15 @@ func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path strin
 		return nil, err
 	}
 	return l, nil
+}
+
+// refuseIfDrained takes the grant back if this host was drained meanwhile.
+func (f *leaseFlags) refuseIfDrained(ctx context.Context, l *leasehold.Lease) error {
+	err := checkDrained()
+	if err != nil {
+		f.undo(ctx, l)
+	}
+	return err
 }
 
 // undo takes the grant back: whoever had the lease before still has it.

@@ -14,14 +14,14 @@ import (
 	"leasehold.example/leasehold/runlog"
 )
 
-// A progress is the line on a terminal that tells who waits who has the lease, and
-// counts down until its end. Whatever else is written takes its place.
+// A progress is the line on a terminal that tells who waits what for, and counts down
+// until its end. Whatever else is written takes its place.
 type progress struct {
 	shown atomic.Bool // somebody waits, and stderr is a terminal
 
 	mu    sync.Mutex // guards what is below, and the writing to stderr, which may be held up
 	drawn bool       // it is there, and has no newline
-	words string     // who has it; "" until that is known
+	words string     // what is waited for; "" until that is known
 	until time.Time
 }
 
@@ -67,24 +67,29 @@ func (p *program) showProgress() (stop func()) {
 
 // seeDenial shows err, if it says why the lease can't be had yet.
 func (p *program) seeDenial(err error) {
+	var held *leasehold.HeldError
+	var tick *leasehold.TickError
+	switch {
+	case errors.As(err, &held):
+		p.setProgress(heldBy(held), held.End)
+	case errors.As(err, &tick) && tick.Verdict == runlog.IsRunning && tick.Run != nil:
+		p.setProgress(heldBy(&leasehold.HeldError{Path: tick.Path, Holder: tick.Run.Holder, End: tick.At}), tick.At)
+	case errors.As(err, &tick):
+		p.setProgress(oneLine(tick.Error()), tick.At)
+	case errors.Is(err, leasehold.ErrQueued):
+		p.setProgress(oneLine(err.Error()), time.Time{})
+	}
+}
+
+// setProgress shows what is waited for, and until when; zero if that is not known.
+func (p *program) setProgress(words string, until time.Time) {
 	line := &p.progress
 	if !line.shown.Load() {
 		return
 	}
 	line.mu.Lock()
 	defer line.mu.Unlock()
-	var held *leasehold.HeldError
-	var tick *leasehold.TickError
-	switch {
-	case errors.As(err, &held):
-		line.words, line.until = heldBy(held), held.End
-	case errors.As(err, &tick) && tick.Verdict == runlog.IsRunning && tick.Run != nil:
-		line.words, line.until = heldBy(&leasehold.HeldError{Path: tick.Path, Holder: tick.Run.Holder, End: tick.At}), tick.At
-	case errors.As(err, &tick):
-		line.words, line.until = oneLine(tick.Error()), tick.At
-	case errors.Is(err, leasehold.ErrQueued):
-		line.words, line.until = oneLine(err.Error()), time.Time{}
-	}
+	line.words, line.until = words, until
 	line.draw(p.stderr)
 }
 

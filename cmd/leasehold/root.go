@@ -33,7 +33,8 @@ in a local directory.
 Exit codes: that of COMMAND, or 128+signal, once it ran; else
   64  usage                             73  an earlier run still runs here
   65  unreadable or newer record, or    75  not obtained: another has it, or
-      run log                               the tick needs no run (-E)
+      run log                               the tick needs no run, or the
+                                            host is drained (-E)
   69  store unreachable, or unknown     77  no permission
       whether it did what it was asked  78  configuration
   70  internal error, or a ulimit is    79  lease lost, and COMMAND stopped
@@ -85,7 +86,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {

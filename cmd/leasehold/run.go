@@ -187,6 +187,11 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	client.Program = filepath.Base(executable)
+	ctx, stopLooking, err := untilDrained(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopLooking()
 	if err := f.delay(ctx, path); err != nil {
 		return err
 	}
@@ -224,6 +229,13 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 			return err
 		}
 	}
+	// Who drains the host looks for what runs after that: it sees this run, or this
+	// run sees the drain.
+	published := f.publish(l, client.Program)
+	defer published.Close()
+	if err := f.lease.refuseIfDrained(ctx, l); err != nil {
+		return err
+	}
 	f.lease.store.sayIfMade(client.Store)
 	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
 
@@ -233,6 +245,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
+	stopLooking()
 	return f.finish(ctx, f.wait(ctx, child, l), l)
 }
 
@@ -261,6 +274,20 @@ func (f *runFlags) exclude(path string) (*overlapLock, error) {
 		return nil, nil
 	}
 	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name, allowOverlapRuns)
+}
+
+// publish shows the run to "leasehold drain" until the file, which may be nil, is
+// closed. A run goes on where that can't be done.
+func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
+	dirs, err := stateDirs()
+	var file *os.File
+	if err == nil {
+		file, err = localRun{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
+	}
+	if err != nil {
+		f.lease.store.logger().Debug("leasehold drain does not see this run", "path", l.Path(), "holder", l.Holder(), "reason", err)
+	}
+	return file
 }
 
 // start starts COMMAND. From then on it gets the signals.

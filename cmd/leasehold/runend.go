@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,13 +50,23 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	end := ending{pid: child.Pid()}
 	inTime := false
 	work := func(ctx context.Context) error {
-		lost := child.Wait(ctx)
+		waiting, stopLooking := f.untilHandOver(ctx)
+		defer stopLooking()
+		lost := child.Wait(waiting)
 		if lost == nil && f.leftBehind == leftWait {
-			lost = child.WaitForRest(ctx)
+			lost = child.WaitForRest(waiting)
 			end.rest = true
 		}
 		end.release = lost == nil && f.release.applies(child.ExitCode())
-		if lost != nil || end.release || f.leftBehind == leftStop {
+		var handOver *handOverError
+		if errors.As(lost, &handOver) {
+			f.lease.store.say("COMMAND is stopped to hand its lease over: this host is %s", handOver.drain)
+			end.gone = child.Stop()
+			if _, _, ended := child.Status(); end.gone && ended {
+				code := child.ExitCode()
+				lost, end.release = nil, code != 0 || f.release.applies(code)
+			}
+		} else if lost != nil || end.release || f.leftBehind == leftStop {
 			end.gone = child.Stop()
 		} else {
 			if !f.lease.store.given.Changed("left-behind") { // else nobody wants to know
@@ -85,6 +96,28 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 		end.code = child.ExitCode()
 	}
 	return end
+}
+
+// A handOverError is why COMMAND is stopped on a host that hands leases over.
+type handOverError struct{ drain }
+
+func (e *handOverError) Error() string { return "this host hands leases over: it is " + e.String() }
+
+// untilHandOver returns a context that ends with a *handOverError when this host is
+// to hand over a lease that is released at COMMAND's end.
+func (f *runFlags) untilHandOver(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	if f.release != releaseNever {
+		go pollDrain(ctx, func() bool {
+			drains, _ := readDrains() // COMMAND goes on where it can't be told
+			i := slices.IndexFunc(drains, func(d drain) bool { return d.HandOver })
+			if i >= 0 {
+				end(&handOverError{drains[i]})
+			}
+			return i >= 0
+		})
+	}
+	return ctx, func() { end(nil) }
 }
 
 // enter enters in the run log how COMMAND ended. For a tick it ends the lease, and
