@@ -126,3 +126,9 @@ func (j Job) isPast(tick, now time.Time) bool {
 	next, ok := s.Next(tick)
 	return ok && !now.Before(next)
 }
+
+// At returns j as it is at the moment now if nothing has changed since it was read.
+func (j Job) At(now time.Time) Job {
+	j.Status = j.Status.At(now)
+	return j
+}
