@@ -43,7 +43,7 @@ func open(t *testing.T, l look) *tab {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("font-render-hinting", "none"))
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -61,6 +61,7 @@ func open(t *testing.T, l look) *tab {
 	}
 	b.run(chromedp.EmulateViewport(l.width, 800))
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.noScript})
 	return b
 }
@@ -108,6 +109,22 @@ func (b *tab) wantNoFaults(excused ...string) {
 	}
 }
 
+// waitFault waits for a fault with that text.
+func (b *tab) waitFault(text string) {
+	b.t.Helper()
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		b.mu.Lock()
+		faults := slices.Clone(b.faults)
+		b.mu.Unlock()
+		if slices.ContainsFunc(faults, func(fault string) bool { return strings.Contains(fault, text) }) {
+			return
+		}
+		if time.Since(start) > time.Minute {
+			b.t.Fatalf("got %q, want one with %q", faults, text)
+		}
+	}
+}
+
 func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, actions...); err != nil {
@@ -134,8 +151,9 @@ func eval[T any](b *tab, expression string) T {
 // until waits until an expression in JavaScript is true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	for start := time.Now(); !eval[bool](b, expression); time.Sleep(20 * time.Millisecond) {
-		if time.Since(start) > 20*time.Second {
+	isTrue := fmt.Sprintf("(() => { try { return !!(%s) } catch { return false } })()", expression) // there may be no page yet
+	for start := time.Now(); !eval[bool](b, isTrue); time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
 			b.t.Fatalf("waited for %s, the page says: %s", expression, eval[string](b, "document.body.innerText"))
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
@@ -70,17 +71,21 @@ type Pages struct {
 //go:embed templates static
 var files embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"name": name, "message": message, "whole": whole, "count": count,
-	"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
-	"at":    func(t, now time.Time) moment { return moment{t, now} },
-	"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
-	"grace": func() string { return fmt.Sprintf("%.0f minutes", policy.Grace.Minutes()) },
-	"build": func() string { return build },
-}).ParseFS(files, "templates/*.html"))
+// templates is parsed when the first page is rendered: the other subcommands start
+// faster without.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"name": name, "message": message, "whole": whole, "count": count,
+		"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
+		"at":    func(t, now time.Time) moment { return moment{t, now} },
+		"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
+		"grace": func() string { return fmt.Sprintf("%.0f minutes", policy.Grace.Minutes()) },
+		"build": build,
+	}).ParseFS(files, "templates/*.html"))
+})
 
 // build changes with the files that a browser may keep.
-var build = func() string {
+var build = sync.OnceValue(func() string {
 	sum := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -94,7 +99,7 @@ var build = func() string {
 		panic(err) // the files are in the program
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)[:6])
-}()
+})
 
 // Static answers requests for the files that pages need, by their names.
 func Static() http.Handler {
@@ -104,7 +109,7 @@ func Static() http.Handler {
 	}
 	server := http.FileServerFS(sub)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("v") == build {
+		if r.URL.Query().Get("v") == build() {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
 		server.ServeHTTP(w, r)
@@ -123,7 +128,7 @@ type layout struct {
 // render writes a whole page, or, should a template fail, nothing but the error.
 func render(w http.ResponseWriter, status int, file string, l layout) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, file, l); err != nil {
+	if err := templates().ExecuteTemplate(&b, file, l); err != nil {
 		http.Error(w, fmt.Sprintf("leasehold: render the page: %v", err), http.StatusInternalServerError)
 		return
 	}
