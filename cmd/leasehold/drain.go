@@ -204,8 +204,8 @@ func (f *drainFlags) await(ctx context.Context) ([]localRun, error) {
 	}
 	ctx, cancel := until(ctx, limit)
 	defer cancel()
-	progress := waitProgress{out: f.stderr, quiet: f.quiet, begun: time.Now(), limit: f.wait}
-	defer progress.end()
+	defer f.showProgress()()
+	said := ""
 	for {
 		runs, err := localRuns()
 		if err != nil || len(runs) == 0 {
@@ -214,13 +214,25 @@ func (f *drainFlags) await(ctx context.Context) ([]localRun, error) {
 		// No run begins that has not been seen, so one look at all processes will do
 		// until one of the runs ends.
 		for allGoOn(runs) {
-			progress.show(runs)
+			if words := countRuns(len(runs)) + ": " + listRuns(runs); words != said {
+				f.sayWaiting(words, limit)
+				said = words
+			}
 			select {
 			case <-ctx.Done():
 				return runs, nil
 			case <-time.After(awaitInterval):
 			}
 		}
+	}
+}
+
+// sayWaiting says what is waited for, where no terminal shows it.
+func (f *drainFlags) sayWaiting(words string, limit time.Time) {
+	if f.progress.isShown() {
+		f.setProgress(oneLine(words), limit)
+	} else if !f.quiet {
+		f.say("waiting for %s", words)
 	}
 }
 

@@ -40,17 +40,9 @@ func (p *program) report(err error) int {
 		f = &failure{code: exitUsage, message: err.Error(), hint: "leasehold --help"}
 	}
 	if f.message != "" && (!f.denial || !p.quiet) {
-		p.say("%s", f.message)
-		if f.hint != "" {
-			fmt.Fprintln(p.stderr, "hint: "+oneLine(f.hint))
-		}
+		p.sayWhy(f)
 	}
 	return f.code
-}
-
-// say prints one line for people.
-func (p *program) say(format string, args ...any) {
-	fmt.Fprintln(p.stderr, "leasehold: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
 // finish turns what a subcommand returned into a *failure, if it is an error; conflict

@@ -88,7 +88,7 @@ func (f *storeFlags) withClient(ctx context.Context, use func(context.Context, *
 // closeStore waits until the store has cleaned up.
 func (f *storeFlags) closeStore(s leasehold.Store) {
 	if err := s.Close(); err != nil {
-		f.say("warning: close the store: %v", err)
+		f.warn("close the store: %v", err)
 	}
 }
 

@@ -192,7 +192,7 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	defer stopLooking()
-	if err := f.delay(ctx); err != nil {
+	if err := f.delay(ctx, path); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -246,18 +246,16 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	}
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
 	stopLooking()
-	end := f.wait(ctx, child, l)
-	f.logEnd(child)
-	return f.finish(ctx, end, l)
+	return f.finish(ctx, f.wait(ctx, child, l), l)
 }
 
 // delay returns after a random part of --jitter, or when ctx ends.
-func (f *runFlags) delay(ctx context.Context) error {
+func (f *runFlags) delay(ctx context.Context, path string) error {
 	if f.jitter == 0 {
 		return nil
 	}
 	d := rand.N(f.jitter)
-	f.lease.store.logger().Info("start delayed", "by", d, "until", time.Now().Add(d))
+	f.lease.store.logger().Info("start delayed", "path", path, "holder", f.lease.holder.name, "until", time.Now().Add(d))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -287,7 +285,7 @@ func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
 		file, err = localRun{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
 	}
 	if err != nil {
-		f.lease.store.logger().Info("leasehold drain does not see this run", "reason", err)
+		f.lease.store.logger().Debug("leasehold drain does not see this run", "path", l.Path(), "holder", l.Holder(), "reason", err)
 	}
 	return file
 }
@@ -310,7 +308,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		Keep:      locks,
 		Remaining: l.Remaining,
 		KillAfter: f.killAfter,
-		Warn:      func(format string, args ...any) { p.say("warning: "+format, args...) },
+		Warn:      p.warn,
 	})
 	var exec *supervise.ExecError
 	var interruption *supervise.Interruption
@@ -325,7 +323,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		return nil, &failure{code: exitInternal, message: err.Error()}
 	}
 	lock.setPid(child.Pid())
-	p.logger().Info("COMMAND started", "pid", child.Pid())
+	f.logger(l).Info("COMMAND started", "pid", child.Pid())
 	return child, nil
 }
 

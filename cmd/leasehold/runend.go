@@ -15,17 +15,22 @@ import (
 	"leasehold.example/leasehold/runlog"
 )
 
+// logger returns where it is logged what is done under the lease.
+func (f *runFlags) logger(l *leasehold.Lease) *slog.Logger {
+	return f.lease.store.logger().With("path", l.Path(), "holder", l.Holder(), "token", l.Token())
+}
+
 // logEnd logs how COMMAND ended.
-func (f *runFlags) logEnd(child *supervise.Child) {
+func (f *runFlags) logEnd(child *supervise.Child, l *leasehold.Lease) {
 	status, ran, ok := child.Status()
 	if !ok {
 		return
 	}
-	how := slog.Int("exit code", status.ExitStatus())
+	how := slog.Int("exit", status.ExitStatus())
 	if status.Signaled() {
 		how = slog.String("signal", unix.SignalName(status.Signal()))
 	}
-	f.lease.store.logger().Info("COMMAND ended", how, "ran", ran.Round(time.Millisecond))
+	f.logger(l).Info("COMMAND ended", "pid", child.Pid(), how, "took_seconds", ran.Round(time.Millisecond).Seconds())
 }
 
 // An ending is how COMMAND ended.
@@ -73,6 +78,7 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 			lost = errHeldUp
 		}
 		inTime = lost == nil
+		f.logEnd(child, l)
 		f.enter(ctx, outcomeOf(child, lost), l)
 		return lost
 	}
@@ -128,7 +134,7 @@ func (f *runFlags) enter(ctx context.Context, o leasehold.Outcome, l *leasehold.
 		defer cancel()
 	}
 	if err := l.Finish(ctx, o); err != nil {
-		f.lease.store.say("warning: how COMMAND ended is not in the run log: %v", err)
+		f.lease.store.warn("how COMMAND ended is not in the run log: %v", err)
 	}
 }
 
@@ -163,16 +169,16 @@ func (f *runFlags) finish(ctx context.Context, end ending, l *leasehold.Lease) e
 	case end.lost != nil:
 		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was stopped", end.lost, what)}
 	case end.release && !end.gone:
-		f.lease.store.say("warning: lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
+		f.lease.store.warn("lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
 	case f.leftBehind == leftStop && !end.gone:
-		f.lease.store.say("warning: some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
+		f.lease.store.warn("some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
 	case len(end.left) > 0:
-		f.lease.store.say("warning: COMMAND has ended and left %s behind, which the lease is not kept alive for (--left-behind go-on, wait or stop)%s", countProcesses(len(end.left)), pidList(end.left))
+		f.lease.store.warn("COMMAND has ended and left %s behind, which the lease is not kept alive for (--left-behind go-on, wait or stop)%s", countProcesses(len(end.left)), pidList(end.left))
 	case end.release:
 		ctx, cancel := context.WithTimeout(ctx, f.lease.store.timeout)
 		defer cancel()
 		if err := l.Release(ctx); err != nil {
-			f.lease.store.say("warning: %v", err)
+			f.lease.store.warn("%v", err)
 		}
 	}
 	return exitWith(end.code)

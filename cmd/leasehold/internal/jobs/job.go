@@ -57,6 +57,12 @@ const (
 	Paused   RunState = "paused"
 )
 
+// EndedAgo returns how long ago the lease has ended; ok is false unless it has, and
+// was not released.
+func (j Job) EndedAgo(now time.Time) (ago time.Duration, ok bool) {
+	return max(0, now.Sub(j.End)), j.State == leasehold.Expired
+}
+
 // Run returns what goes on at the path at the moment now.
 func (j Job) Run(now time.Time) RunState {
 	newest, head := j.Newest(), j.Log.Head
@@ -119,4 +125,10 @@ func (j Job) isPast(tick, now time.Time) bool {
 	}
 	next, ok := s.Next(tick)
 	return ok && !now.Before(next)
+}
+
+// At returns j as it is at the moment now if nothing has changed since it was read.
+func (j Job) At(now time.Time) Job {
+	j.Status = j.Status.At(now)
+	return j
 }
