@@ -128,7 +128,7 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 		if left <= 0 {
 			why := l.lossError()
 			end(why)
-			l.tellLoss(why)
+			l.tellLoss(why) // which may be held up
 			return never
 		}
 		return min(left, maxTimer)

@@ -33,7 +33,9 @@ func (f *storeFlags) register(flags *pflag.FlagSet, jsonMeans string) {
 	flags.StringVar(&f.url, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
 	f.timeout = 10 * time.Second
 	flags.Var((*duration)(&f.timeout), "timeout", "how long the store may take to answer")
-	flags.BoolVar(&f.json, "json", false, jsonMeans)
+	if jsonMeans != "" {
+		flags.BoolVar(&f.json, "json", false, jsonMeans)
+	}
 	f.security.register(flags)
 }
 

@@ -86,7 +86,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.serveCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.versionCommand(), p.securityCommand())
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {

@@ -3,7 +3,9 @@ package browser
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +17,43 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"leasehold.example/leasehold/internal/zktest"
 )
 
-// A tab is a page in a browser of its own.
+var (
+	program string // "leasehold"
+
+	chromium context.Context // all tabs are of one; nil where there is none
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "leasehold-browser-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "leasehold")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build: %v: %s", err, out))
+	}
+	if path, err := exec.LookPath("chromium"); err == nil {
+		ctx, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(dir, "profile")),
+			chromedp.Flag("font-render-hinting", "none"))...)
+		defer end()
+		chromium, end = chromedp.NewContext(ctx)
+		defer end()
+		if err := chromedp.Do(chromium); err != nil {
+			panic(fmt.Sprintf("start chromium: %v", err))
+		}
+	}
+	zktest.Main(m)
+}
+
+// A tab has a page. It shares no cookies or files with others.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -33,34 +69,23 @@ type look struct {
 	noScript bool
 }
 
-// open opens a browser.
+// open opens a tab.
 func open(t *testing.T, l look) *tab {
 	t.Helper()
-	program, err := exec.LookPath("chromium")
-	if err != nil {
+	if chromium == nil {
 		t.Fatal("no chromium: install it with scripts/deps browser")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("font-render-hinting", "none"))
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
 	b := &tab{t: t}
-	b.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(b.listen))
-	t.Cleanup(cancel)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(b.ctx); err != nil {
-			t.Errorf("got %v, want the browser to end", err)
-		}
-	})
+	ctx, end := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
+	b.ctx = ctx
+	t.Cleanup(end)
 	scheme := "light"
 	if l.dark {
 		scheme = "dark"
 	}
 	b.run(chromedp.EmulateViewport(l.width, 800))
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.noScript})
 	return b
 }
@@ -108,6 +133,22 @@ func (b *tab) wantNoFaults(excused ...string) {
 	}
 }
 
+// waitFault waits for a fault with that text.
+func (b *tab) waitFault(text string) {
+	b.t.Helper()
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		b.mu.Lock()
+		faults := slices.Clone(b.faults)
+		b.mu.Unlock()
+		if slices.ContainsFunc(faults, func(fault string) bool { return strings.Contains(fault, text) }) {
+			return
+		}
+		if time.Since(start) > time.Minute {
+			b.t.Fatalf("got %q, want one with %q", faults, text)
+		}
+	}
+}
+
 func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, actions...); err != nil {
@@ -134,8 +175,9 @@ func eval[T any](b *tab, expression string) T {
 // until waits until an expression in JavaScript is true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	for start := time.Now(); !eval[bool](b, expression); time.Sleep(20 * time.Millisecond) {
-		if time.Since(start) > 20*time.Second {
+	isTrue := fmt.Sprintf("(() => { try { return !!(%s) } catch { return false } })()", expression) // there may be no page yet
+	for start := time.Now(); !eval[bool](b, isTrue); time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
 			b.t.Fatalf("waited for %s, the page says: %s", expression, eval[string](b, "document.body.innerText"))
 		}
 	}

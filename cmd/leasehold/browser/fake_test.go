@@ -26,29 +26,34 @@ var noon = time.Date(2026, 11, 25, 12, 20, 42, 0, time.UTC)
 // A fake serves made-up jobs, below a path as a proxy may.
 type fake struct {
 	*httptest.Server
+	t     *testing.T
 	pages page.Pages
 
-	mu    sync.Mutex
-	jobs  []*jobs.Job
-	view  page.View
-	heard []string // the forms that were sent
-	mute  bool     // no event is sent, though the connection stays
+	mu   sync.Mutex
+	jobs []*jobs.Job
+	view page.View
+	sent []string // the forms
+	now  func() time.Time
+
+	mute   bool // no event is sent, though the connection stays
+	broken bool // no page is served
+	gone   bool // nothing is served
 }
 
 const below = "/ops/leases/"
 
 func newFake(t *testing.T, all ...*jobs.Job) *fake {
 	t.Helper()
-	f := &fake{jobs: all, view: page.View{Prefix: "/", Now: noon, Version: "0", AllowWrite: true, User: "ann"}}
+	f := &fake{t: t, jobs: all, view: page.View{Prefix: "/", Now: noon, Policy: jobs.Policy{Grace: jobs.DefaultGrace}, Version: "0", AllowWrite: true, User: "ann"}, now: func() time.Time { return noon }}
 	f.sort()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+below+"{$}", func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
+		f.begin()
 		defer f.mu.Unlock()
 		f.pages.Fleet(w, page.Fleet{View: f.view, Jobs: f.jobs, Query: r.URL.Query()})
 	})
 	mux.HandleFunc("GET "+below+"lease/{path...}", func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
+		f.begin()
 		defer f.mu.Unlock()
 		l := page.Lease{View: f.view, Jobs: f.jobs, Path: "/" + r.PathValue("path"), Query: r.URL.Query()}
 		if i := slices.IndexFunc(f.jobs, func(j *jobs.Job) bool { return j.Path == l.Path }); i >= 0 {
@@ -60,7 +65,7 @@ func newFake(t *testing.T, all ...*jobs.Job) *fake {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		path := "/" + r.PathValue("path")
-		f.heard = append(f.heard, fmt.Sprintf("%s %s %s %q", r.FormValue("action"), path, r.FormValue("token"), r.FormValue("reason")))
+		f.sent = append(f.sent, fmt.Sprintf("%s %s %s %q", r.FormValue("action"), path, r.FormValue("token"), r.FormValue("reason")))
 		w.Header().Set("Location", page.Done(path, r.FormValue("action")))
 		w.WriteHeader(http.StatusSeeOther)
 	})
@@ -69,11 +74,46 @@ func newFake(t *testing.T, all ...*jobs.Job) *fake {
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		f.mu.Lock()
+		gone := f.gone
+		f.mu.Unlock()
+		if gone {
+			panic(http.ErrAbortHandler)
+		}
 		mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(f.Close)
 	t.Cleanup(f.CloseClientConnections)
 	return f
+}
+
+// begin locks f to answer with a page.
+func (f *fake) begin() {
+	f.mu.Lock()
+	f.view.Now = f.now()
+	if f.broken {
+		f.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (f *fake) set(flag *bool, value bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*flag = value
+}
+
+func (f *fake) token(path string) int64 {
+	return f.jobs[slices.IndexFunc(f.jobs, func(j *jobs.Job) bool { return j.Path == path })].Token
+}
+
+func (f *fake) wantHeard(want ...string) {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Equal(f.sent, want) {
+		f.t.Errorf("got the forms %q, want %q", f.sent, want)
+	}
 }
 
 func (f *fake) url(rest string) string { return f.URL + below + rest }

@@ -39,7 +39,7 @@ func (j *Job) Whole() jobs.Job {
 // newJob returns the job that s shows. old is what was known of it, nil for nothing.
 func (b *Board) newJob(s leasehold.Sighting, old *Job) *Job {
 	now := time.Now()
-	j := &Job{Job: jobs.Job{Status: s.Status(now)}}
+	j := &Job{Job: jobs.Job{Status: s.Status(now), Record: s.Data}}
 	if s.Log == nil && s.LogErr == nil { // it has stayed the same
 		if old != nil {
 			j.Log, j.LogError, j.packed = old.Log, old.LogError, old.packed

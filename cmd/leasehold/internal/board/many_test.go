@@ -30,8 +30,6 @@ func TestMemory(t *testing.T) {
 			t.Fatalf("%s: got %d runs, error %v, want %d", j.Path, runs, j.LogError, runlog.MaxRuns)
 		}
 	}
-	f, _ := os.Create("/tmp/board.heap")
-	f.Close()
 	t.Logf("%d leases: %d MB", n, took>>20)
 	if took > most {
 		t.Errorf("%d leases: got %d MB, want at most %d", n, took>>20, most>>20)

@@ -19,6 +19,7 @@ type Job struct {
 	leasehold.Status
 	Log      runlog.Log
 	LogError *leasehold.LogError // why there is no log; nil where there is one
+	Record   []byte              // as it is stored; nil where it was not kept
 }
 
 // Read reads the run log of each of statuses.
@@ -92,6 +93,16 @@ func (j Job) running() *runlog.Run {
 func (j Job) Newest() *runlog.Run {
 	for i, r := range j.Log.Runs {
 		if r.IsAttempt() {
+			return &j.Log.Runs[i]
+		}
+	}
+	return nil
+}
+
+// LastEnded returns the newest attempt that has reported its end, nil for none.
+func (j Job) LastEnded() *runlog.Run {
+	for i, r := range j.Log.Runs {
+		if r.IsAttempt() && !r.Ended.IsZero() {
 			return &j.Log.Runs[i]
 		}
 	}

@@ -2,6 +2,8 @@ package jobs_test
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,8 +54,16 @@ func TestRecent(t *testing.T) {
 		if !bytes.Equal(got, want) || err != nil || wantErr != nil {
 			t.Errorf("got JSON %s, %v, want %s, %v", got, err, want, wantErr)
 		}
+		if got, want := fmt.Sprint(recent.LastEnded(), newestTwo(recent)), fmt.Sprint(j.LastEnded(), newestTwo(j)); got != want {
+			t.Errorf("got the newest attempts %s, want %s", got, want)
+		}
 	})
 	if kept > all/2 {
 		t.Errorf("got %d of %d entries, want less than half", kept, all)
 	}
+}
+
+func newestTwo(j jobs.Job) []runlog.Run {
+	attempts := slices.DeleteFunc(slices.Clone(j.Log.Runs), func(r runlog.Run) bool { return !r.IsAttempt() })
+	return attempts[:min(2, len(attempts))]
 }

@@ -12,11 +12,11 @@ import (
 	"leasehold.example/leasehold/cmd/leasehold/internal/page"
 )
 
-// manyJobs returns 10,000 jobs of 200 schedules in 4 zones.
-func manyJobs() []*jobs.Job {
+// manyJobs returns n jobs of many schedules in 4 zones.
+func manyJobs(n int) []*jobs.Job {
 	zones := []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"}
 	var all []*jobs.Job
-	for i := range 10_000 {
+	for i := range n {
 		j := hourly(fmt.Sprintf("/team-%02d/job-%04d", i%100, i), "12:00 success", "11:00 success", "10:00 failure")
 		j.Log.Head.Schedule, j.Log.Head.Timezone = fmt.Sprintf("%d */%d * * *", i%60, 1+i%3), zones[i%4]
 		all = append(all, j)
@@ -27,7 +27,7 @@ func manyJobs() []*jobs.Job {
 // To judge a job anew is what takes time: it is done once until it changes, or time
 // makes another of it.
 func TestJobsAreJudgedOnce(t *testing.T) {
-	all := manyJobs() // not beside other tests: it counts allocations
+	all := manyJobs(1000) // not beside other tests: it counts allocations
 	var ps page.Pages
 	show := func() {
 		ps.Fleet(httptest.NewRecorder(), page.Fleet{View: view(), Jobs: all, Query: url.Values{"q": {"no such job"}}})
@@ -46,7 +46,7 @@ func TestJobsAreJudgedOnce(t *testing.T) {
 }
 
 func BenchmarkFleet(b *testing.B) {
-	all := manyJobs()
+	all := manyJobs(10_000)
 	for name, query := range map[string]string{"all": "", "searched": "q=job-77", "filtered": "state=held&page=50"} {
 		q, err := url.ParseQuery(query)
 		if err != nil {

@@ -21,8 +21,8 @@ const (
 
 // A stateEvent is sent each second, and before and after all others.
 type stateEvent struct {
-	Version      string `json:"version"` // another one if any lease has changed
-	UnknownSince string `json:"unknown_since,omitempty"`
+	Version      string `json:"version"`                 // another one if a lease has changed
+	UnknownSince string `json:"unknown_since,omitempty"` // absent while the state of the store is known
 }
 
 // A goneEvent says that there is no lease at a path any more.
@@ -89,8 +89,7 @@ type stream struct {
 func (st *stream) send(former, snapshot *board.Snapshot) error {
 	st.err = st.control.SetWriteDeadline(time.Now().Add(st.server.limits.answer))
 	state, err := json.Marshal(stateEvent{
-		Version:      snapshot.Changed.UTC().Format(time.RFC3339Nano),
-		UnknownSince: text.Time(st.server.unknownSince(snapshot)),
+		Version: st.server.version(snapshot), UnknownSince: text.Time(st.server.unknownSince(snapshot)),
 	})
 	if err != nil {
 		return err
@@ -125,11 +124,11 @@ func (st *stream) printf(format string, args ...any) {
 }
 
 // A change is what was and what is at a path, nil for nothing.
-type change struct{ was, is *jobs.Job }
+type change struct{ was, is *board.Job }
 
 // changes yields what differs between two pictures. Jobs that have stayed the same
 // are the same pointers.
-func changes(former, current []*jobs.Job) func(yield func(change) bool) {
+func changes(former, current []*board.Job) func(yield func(change) bool) {
 	return func(yield func(change) bool) {
 		for len(former) > 0 || len(current) > 0 {
 			var c change

@@ -31,9 +31,7 @@ func TestMetrics(t *testing.T) {
 	fresh := held("/fresh", "host-a") // a tick was refused, and none was run
 	fresh.State = leasehold.Free
 	fresh.Log.Head = runlog.Head{Schedule: "0 0 1 1 *", Timezone: "UTC", Since: time.Now()}
-	slot := held("/slots/1", "host-a")
-	slot.Slot = 1
-	s := serve(t, nil, failed, fresh, killed, held("/library", `host "a"`), running, slot)
+	s := serve(t, nil, failed, fresh, killed, held("/library", `host "a"`), running, held("/slots/1", "host-a"))
 	got := s.get(t, "/metrics")
 	at := func(t time.Time) string { return fmt.Sprintf("%g", float64(t.Unix())) }
 	for _, line := range []string{

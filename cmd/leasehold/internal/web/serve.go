@@ -26,6 +26,8 @@ var defaultLimits = limits{
 // maxHeader is more than a path takes that is percent-encoded: see leasehold.CheckPath.
 const maxHeader = 64 << 10
 
+const maxScrapes = 4
+
 // shutdownTime is how long requests may go on after the end was asked for.
 const shutdownTime = 5 * time.Second
 
@@ -35,9 +37,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer l.Close()
 	server := &http.Server{
 		Handler:           s.handler,
+		TLSConfig:         s.TLS,
 		ReadHeaderTimeout: s.limits.header,
 		ReadTimeout:       s.limits.request,
-		WriteTimeout:      s.limits.answer,
+		WriteTimeout:      s.limits.answer + s.Timeout,
 		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(logWriter(s.Say), "", 0),
@@ -48,7 +51,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.streams = streams
 	server.RegisterOnShutdown(endStreams)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() {
+		if s.TLS == nil {
+			ended <- server.Serve(l)
+		} else {
+			ended <- server.ServeTLS(l, "", "") // with the certificate of s.TLS
+		}
+	}()
 	select {
 	case err := <-ended:
 		return err

@@ -15,10 +15,8 @@ import (
 	"leasehold.example/leasehold/runlog"
 )
 
-const (
-	maxBody   = 8 << 10
-	writeTime = 10 * time.Second // for the store to answer
-)
+// maxBody is more than a form has, in bytes.
+const maxBody = 8 << 10
 
 // A wrongRequest is what is wrong with a request.
 type wrongRequest struct {
@@ -32,10 +30,16 @@ func wrong(status int, format string, args ...any) error {
 	return &wrongRequest{status, fmt.Sprintf(format, args...)}
 }
 
+// writeContext returns the context of a change. It does not end when the client goes:
+// a change that was begun is ended.
+func (s *Server) writeContext(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), s.Timeout)
+}
+
 // serveWrite changes a lease, and answers with what it is afterwards.
 func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 	path := "/" + r.PathValue("path")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeTime) // also if the client goes
+	ctx, cancel := s.writeContext(r)
 	defer cancel()
 	if err := s.write(ctx, w, r, path); err != nil {
 		refuse(w, statusOf(err), "%v", err)
