@@ -165,3 +165,40 @@ func TestTicksLogged(t *testing.T) {
 		}
 	})
 }
+
+// A handler that blocks must not keep the lease's time from being known: who ends the
+// work in time reads it.
+func TestLoggerThatBlocks(t *testing.T) {
+	t.Parallel()
+	l := acquire(t, client(leasetest.NewStore(), "host-a"), time.Minute)
+	var messages []string
+	c := client(leasetest.NewStore(), "host-a")
+	c.Logger = slog.New(slogFunc(func(message string) {
+		messages = append(messages, message)
+		known := make(chan time.Duration)
+		go func() { known <- l.Remaining() }()
+		select {
+		case <-known:
+		case <-time.After(10 * time.Second):
+			t.Errorf("while %q is logged: got no answer from Remaining", message)
+		}
+	}))
+	l = acquire(t, c, time.Minute)
+	wantNil(t, "Renew", l.Renew(t.Context()))
+	wantNil(t, "Release", l.Release(t.Context()))
+	if want := []string{"lease granted", "lease renewed", "lease released"}; !slices.Equal(messages, want) {
+		t.Errorf("got the lines %q, want %q", messages, want)
+	}
+}
+
+// A slogFunc is told each message.
+type slogFunc func(message string)
+
+func (f slogFunc) Enabled(context.Context, slog.Level) bool { return true }
+func (f slogFunc) WithAttrs([]slog.Attr) slog.Handler       { return f }
+func (f slogFunc) WithGroup(string) slog.Handler            { return f }
+
+func (f slogFunc) Handle(_ context.Context, r slog.Record) error {
+	f(r.Message)
+	return nil
+}
