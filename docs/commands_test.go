@@ -131,9 +131,9 @@ func runLine(t *testing.T, program, line string) {
 		t.Fatal(err)
 	}
 	results := filepath.Join(dir, "results")
-	// A server is told to end after a moment.
+	// A server has a port of its own, and is told to end after a moment.
 	write(t, filepath.Join(dir, "leasehold"), `#!/bin/sh
-case $1 in serve) limit="timeout --preserve-status -s TERM 2" ;; esac
+case $1 in serve) set -- "$@" --listen 127.0.0.1:0; limit="timeout --preserve-status -s TERM 2" ;; esac
 $limit `+program+` "$@"
 code=$?
 echo $code >>`+results+`

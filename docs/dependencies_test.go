@@ -64,3 +64,20 @@ func TestComparedWith(t *testing.T) {
 		}
 	}
 }
+
+// TestLibraryDependencies: who uses the library loads the standard library and
+// golang.org/x/sys with it, and Prometheus' only with package leaseholdprom.
+func TestLibraryDependencies(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}",
+		".", "./kazoo", "./leasetest", "./localdir", "./runlog", "./schedule", "./zookeeper")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Compact(slices.Sorted(strings.FieldsSeq(string(out))))
+	if want := []string{"golang.org/x/sys", "leasehold.example/leasehold"}; !slices.Equal(got, want) {
+		t.Errorf("got packages of the modules %q, want %q", got, want)
+	}
+}

@@ -45,6 +45,11 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	if err := f.checkTime(0); err != nil {
 		return err
 	}
+	ctx, stopLooking, err := untilDrained(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopLooking()
 	_, limit := f.limits(start)
 	if client.Store, err = f.store.open(ctx, limit); err != nil {
 		return err
@@ -52,6 +57,9 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	defer f.store.closeStore(client.Store)
 	l, err := f.obtain(ctx, client, path, start)
 	if err != nil {
+		return err
+	}
+	if err := f.refuseIfDrained(ctx, l); err != nil {
 		return err
 	}
 	f.store.sayIfMade(client.Store)

@@ -27,10 +27,12 @@ func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (co
 			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})
 		}
 	}()
-	if err := checkLimits(); err != nil {
-		return p.report(err)
-	}
 	root := p.rootCommand()
+	for _, err := range []error{p.format.setFromVariable(), checkLimits()} {
+		if err != nil {
+			return p.report(err)
+		}
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -10,7 +10,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
-	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/localdir"
@@ -53,7 +52,7 @@ func open(t *testing.T, address, chroot string, options *zookeeper.Options) *zoo
 // run runs a board until the test ends.
 func run(t *testing.T, store leasehold.Store, prefix string) *board.Board {
 	t.Helper()
-	b := board.New(store, prefix, jobs.DefaultGrace)
+	b := board.New(store, prefix)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()

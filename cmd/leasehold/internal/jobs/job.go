@@ -6,6 +6,8 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +21,9 @@ type Job struct {
 	leasehold.Status
 	Log      runlog.Log
 	LogError *leasehold.LogError // why there is no log; nil where there is one
+	Record   []byte              // as it is stored; nil where it was not kept
+
+	packed []byte // the log as it is stored; nil where all of it is in Log
 }
 
 // Read reads the run log of each of statuses.
@@ -57,6 +62,12 @@ const (
 	Paused   RunState = "paused"
 )
 
+// EndedAgo returns how long ago the lease has ended; ok is false unless it has, and
+// was not released.
+func (j Job) EndedAgo(now time.Time) (ago time.Duration, ok bool) {
+	return max(0, now.Sub(j.End)), j.State == leasehold.Expired
+}
+
 // Run returns what goes on at the path at the moment now.
 func (j Job) Run(now time.Time) RunState {
 	newest, head := j.Newest(), j.Log.Head
@@ -79,6 +90,15 @@ func (j Job) running() *runlog.Run {
 		return r
 	}
 	return nil
+}
+
+// Find returns the job at path, nil for none. all are sorted by their paths.
+func Find(all []*Job, path string) *Job {
+	i, ok := slices.BinarySearchFunc(all, path, func(j *Job, path string) int { return strings.Compare(j.Path, path) })
+	if !ok {
+		return nil
+	}
+	return all[i]
 }
 
 // Newest returns the newest attempt in the log, nil where there is none. That its

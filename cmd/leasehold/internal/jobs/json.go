@@ -19,6 +19,7 @@ type jobJSON struct {
 	Holder    string   `json:"holder,omitempty"`
 	End       string   `json:"end,omitempty"`
 	Remaining *float64 `json:"remaining_seconds,omitempty"`
+	EndedAgo  *float64 `json:"ended_ago_seconds,omitempty"`
 	Since     string   `json:"since,omitempty"`
 	Token     int64    `json:"token,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
@@ -62,6 +63,10 @@ func (j Job) json(now time.Time) jobJSON {
 	if j.State == leasehold.Held {
 		seconds := j.Remaining.Truncate(time.Millisecond).Seconds()
 		line.Remaining = &seconds
+	}
+	if ago, ok := j.EndedAgo(now); ok {
+		seconds := ago.Truncate(time.Millisecond).Seconds()
+		line.EndedAgo = &seconds
 	}
 	if j.State != leasehold.Free { // else they are those of a lease that was given up
 		line.Since, line.Token = text.Time(j.Since), j.Token

@@ -2,6 +2,8 @@ package jobs_test
 
 import (
 	"bytes"
+	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -12,8 +14,8 @@ import (
 	"leasehold.example/leasehold/runlog"
 )
 
-// A job with the recent part of its log is judged as with all of it, from then on.
-func TestRecent(t *testing.T) {
+// A job with a part of its log at hand is judged as with all of it, from then on.
+func TestCompact(t *testing.T) {
 	t.Parallel()
 	results := []runlog.Result{runlog.Running, runlog.Success, runlog.Failure, runlog.Lost, runlog.Unknown, runlog.Paused, runlog.Resumed}
 	kept, all := 0, 0
@@ -27,9 +29,9 @@ func TestRecent(t *testing.T) {
 		j.Log.Head.Schedule = rapid.SampledFrom([]string{"", "* * * * *", "*/7 * * * *", "0 * * * *", "0 2 * * *"}).Draw(t, "schedule")
 		s, scheduled := j.Schedule()
 		started := day.Add(48 * time.Hour)
-		for range rapid.IntRange(0, runlog.MaxRuns).Draw(t, "runs") {
+		for i := range rapid.IntRange(0, runlog.MaxRuns).Draw(t, "runs") {
 			started = started.Add(-minutes("before", 100))
-			r := runlog.Run{Holder: "host-a", Started: started, Result: rapid.SampledFrom(results).Draw(t, "result")}
+			r := runlog.Run{ID: fmt.Sprint(i), Holder: "host-a", Started: started, Result: rapid.SampledFrom(results).Draw(t, "result")}
 			if r.Result == runlog.Success || r.Result == runlog.Failure {
 				r.Ended = started.Add(minutes("took", 200))
 			}
@@ -40,7 +42,14 @@ func TestRecent(t *testing.T) {
 		}
 		now := started.Add(minutes("now", 5000))
 		grace := minutes("grace", 90)
-		recent := j.Recent(grace, now)
+		stored, err := j.Log.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Log, err = runlog.Parse(stored); err != nil {
+			t.Fatal(err)
+		}
+		recent := j.Compact(grace, now, stored)
 		kept, all = kept+len(recent.Log.Runs), all+len(j.Log.Runs)
 		later := now.Add(minutes("later", 3000))
 		policy := jobs.Policy{Grace: grace - minutes("less", int(grace/time.Minute)), MaxRuntime: minutes("runtime", 60), MaxAge: minutes("age", 60)}
@@ -49,6 +58,9 @@ func TestRecent(t *testing.T) {
 		}
 		got, err := jobs.JSON([]jobs.Job{recent.At(later)}, later)
 		want, wantErr := jobs.JSON([]jobs.Job{j.At(later)}, later)
+		if whole := recent.Whole(); !reflect.DeepEqual(whole, j) {
+			t.Errorf("got %+v, want %+v", whole, j)
+		}
 		if !bytes.Equal(got, want) || err != nil || wantErr != nil {
 			t.Errorf("got JSON %s, %v, want %s, %v", got, err, want, wantErr)
 		}
