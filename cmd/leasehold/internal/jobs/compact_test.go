@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,6 +59,11 @@ func TestCompact(t *testing.T) {
 		}
 		got, err := jobs.JSON([]jobs.Job{recent.At(later)}, later)
 		want, wantErr := jobs.JSON([]jobs.Job{j.At(later)}, later)
+		hasEnded := func(r runlog.Run) bool { return r.IsAttempt() && !r.Ended.IsZero() }
+		a, b := slices.IndexFunc(j.Log.Runs, hasEnded), slices.IndexFunc(recent.Log.Runs, hasEnded)
+		if (a < 0) != (b < 0) || a >= 0 && j.Log.Runs[a].ID != recent.Log.Runs[b].ID {
+			t.Errorf("got the newest entry that has ended at %d, want that at %d", b, a)
+		}
 		if whole := recent.Whole(); !reflect.DeepEqual(whole, j) {
 			t.Errorf("got %+v, want %+v", whole, j)
 		}
