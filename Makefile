@@ -6,7 +6,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible test test-newest flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build reproducible test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -35,6 +35,16 @@ test: deps-$(PAIR)
 # The packages that talk to a server or to kazoo, on the newest of both.
 test-newest: deps-newest
 	LEASEHOLD_TEST_PAIR=newest go test $(GOTESTFLAGS) . ./kazoo ./zookeeper/... ./interop/... ./internal/... ./cmd/... ./soak/...
+
+# The page of leasehold serve in a real browser, Debian's chromium.
+test-browser: deps-debian
+	scripts/deps browser
+	cd cmd/leasehold/browser && go test -parallel 4 -timeout 10m ./...
+
+# Those of the documents.
+screenshots:
+	scripts/deps browser
+	cd cmd/leasehold/browser && go test -run '^TestScreenshots$$' -count=1 . -args -screenshots $(CURDIR)/docs/page
 
 # The whole suite RUNS times on one processor that is busy, and a table of what failed.
 RUNS ?= 10
@@ -82,6 +92,7 @@ lint:
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
 	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
+	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

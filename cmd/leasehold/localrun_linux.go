@@ -49,9 +49,13 @@ func (r localRun) publish() (*os.File, error) {
 // else those of this one. Where LEASEHOLD_STATE_DIR names a host of its own they are
 // those with the same.
 func localRuns() ([]localRun, error) {
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err == nil && dumpable == 0 && os.Geteuid() != 0 { // so are the runs, and the kernel hides what they have open
+		return nil, config("chmod a+r its file", "can't see what runs on this host: this user may execute leasehold and not read it")
+	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil || len(processes) == 0 {
-		return nil, &failure{code: exitConfig, message: "can't see what runs on this host: /proc shows no process"}
+		return nil, config("", "can't see what runs on this host: /proc shows no process")
 	}
 	var runs []localRun
 	self := processName("self")
@@ -61,37 +65,38 @@ func localRuns() ([]localRun, error) {
 			continue
 		}
 		fds, err := os.ReadDir(process + "/fd")
-		if errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 && processName(strconv.Itoa(pid)) == self {
-			// Root without CAP_SYS_PTRACE, in a container: better one too many.
-			runs = append(runs, localRun{Path: "?", PID: pid, file: process})
-		}
-		for _, fd := range fds {
-			if r, ok := readRun(filepath.Join(process, "fd", fd.Name())); ok {
+		refused := errors.Is(err, fs.ErrPermission)
+		for _, entry := range fds {
+			fd := filepath.Join(process, "fd", entry.Name())
+			to, err := os.Readlink(fd)
+			refused = refused || errors.Is(err, fs.ErrPermission)
+			if !strings.HasPrefix(to, "/memfd:"+runFile+" ") {
+				continue
+			}
+			if r, ok := readRun(fd); ok {
 				r.PID = pid
 				runs = append(runs, r)
 			}
 		}
+		if refused && os.Geteuid() == 0 && processName(strconv.Itoa(pid)) == self {
+			// Root without CAP_SYS_PTRACE, as in a container: better one too many.
+			runs = append(runs, localRun{Path: "?", PID: pid, file: process})
+		}
 	}
-	runs = slices.DeleteFunc(runs, func(r localRun) bool {
-		own := os.Getenv(stateVariable)
-		return own != "" && r.StateDirs != nil && !slices.Contains(r.StateDirs, filepath.Clean(own))
-	})
 	for i := range runs {
 		r := &runs[i]
 		r.info, _ = os.Stat(r.file)
-		r.User, r.StateDirs = ownerName(fmt.Sprintf("/proc/%d", r.PID)), nil
+		r.User = ownerName(fmt.Sprintf("/proc/%d", r.PID))
 	}
+	runs = slices.DeleteFunc(runs, func(r localRun) bool { return r.info == nil }) // ended meanwhile
 	slices.SortFunc(runs, func(a, b localRun) int { return a.Since.Compare(b.Since) })
-	sameRun := func(a, b localRun) bool { return os.SameFile(a.info, b.info) } // between fork and exec
+	sameRun := func(a, b localRun) bool { return os.SameFile(a.info, b.info) } // a child before its exec
 	return slices.CompactFunc(runs, sameRun), nil
 }
 
-// readRun returns what a run has published as a descriptor in /proc. Any user can
-// make such a file, of whatever it is.
+// readRun returns what a run of this host has published as a descriptor in /proc. Any
+// user can make such a file, of whatever it is.
 func readRun(fd string) (localRun, bool) {
-	if to, err := os.Readlink(fd); err != nil || !strings.HasPrefix(to, "/memfd:"+runFile+" ") {
-		return localRun{}, false
-	}
 	file, err := os.OpenFile(fd, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return localRun{}, false
@@ -102,13 +107,19 @@ func readRun(fd string) (localRun, bool) {
 	}
 	r := localRun{file: fd}
 	err = json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&r)
-	return r, err == nil && r.Path != "" && len(r.StateDirs) > 0 // else it is not written yet, and will see the drain
+	if err != nil || r.Path == "" { // it is not written yet, and will see the drain
+		return localRun{}, false
+	}
+	own := os.Getenv(stateVariable)
+	isHere := own == "" || slices.Contains(r.StateDirs, filepath.Clean(own))
+	r.StateDirs = nil
+	return r, isHere
 }
 
 // goesOn reports whether the run still has its lease.
 func (r localRun) goesOn() bool {
 	now, err := os.Stat(r.file)
-	return err == nil && r.info != nil && os.SameFile(now, r.info)
+	return err == nil && os.SameFile(now, r.info)
 }
 
 // ownerName returns the name of the user whose process it is.

@@ -3,7 +3,9 @@ package browser
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +17,43 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"leasehold.example/leasehold/internal/zktest"
 )
 
-// A tab is a page in a browser of its own.
+var (
+	program string // "leasehold"
+
+	chromium context.Context // all tabs are of one; nil where there is none
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "leasehold-browser-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "leasehold")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build: %v: %s", err, out))
+	}
+	if path, err := exec.LookPath("chromium"); err == nil {
+		ctx, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(dir, "profile")),
+			chromedp.Flag("font-render-hinting", "none"))...)
+		defer end()
+		chromium, end = chromedp.NewContext(ctx)
+		defer end()
+		if err := chromedp.Do(chromium); err != nil {
+			panic(fmt.Sprintf("start chromium: %v", err))
+		}
+	}
+	zktest.Main(m)
+}
+
+// A tab has a page. It shares no cookies or files with others.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -33,28 +69,16 @@ type look struct {
 	noScript bool
 }
 
-// open opens a browser.
+// open opens a tab.
 func open(t *testing.T, l look) *tab {
 	t.Helper()
-	program, err := exec.LookPath("chromium")
-	if err != nil {
+	if chromium == nil {
 		t.Fatal("no chromium: install it with scripts/deps browser")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("font-render-hinting", "none"))
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
 	b := &tab{t: t}
-	b.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(b.listen))
-	t.Cleanup(cancel)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(b.ctx); err != nil {
-			t.Errorf("got %v, want the browser to end", err)
-		}
-	})
+	ctx, end := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
+	b.ctx = ctx
+	t.Cleanup(end)
 	scheme := "light"
 	if l.dark {
 		scheme = "dark"

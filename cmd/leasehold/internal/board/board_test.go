@@ -10,6 +10,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/localdir"
@@ -52,7 +53,7 @@ func open(t *testing.T, address, chroot string, options *zookeeper.Options) *zoo
 // run runs a board until the test ends.
 func run(t *testing.T, store leasehold.Store, prefix string) *board.Board {
 	t.Helper()
-	b := board.New(store, prefix)
+	b := board.New(store, prefix, jobs.DefaultGrace)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()

@@ -10,6 +10,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/leasetest"
 )
@@ -130,7 +131,7 @@ func TestPollFails(t *testing.T) {
 func TestRunFails(t *testing.T) {
 	t.Parallel()
 	old := zktest.StartFake(t, zktest.AnswerRequests(func(r zktest.Request) []byte { return zktest.Reply(r, -6) }))
-	err := board.New(open(t, old.Address(), "", nil), "/jobs").Run(t.Context())
+	err := board.New(open(t, old.Address(), "", nil), "/jobs", jobs.DefaultGrace).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "ZooKeeper 3.6") || !strings.Contains(err.Error(), `"/jobs"`) {
 		t.Errorf("got error %v, want one that names ZooKeeper 3.6 and /jobs", err)
 	}

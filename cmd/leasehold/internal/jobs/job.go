@@ -6,8 +6,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,8 +20,6 @@ type Job struct {
 	Log      runlog.Log
 	LogError *leasehold.LogError // why there is no log; nil where there is one
 	Record   []byte              // as it is stored; nil where it was not kept
-
-	packed []byte // the log as it is stored; nil where all of it is in Log
 }
 
 // Read reads the run log of each of statuses.
@@ -86,19 +82,10 @@ func (j Job) Run(now time.Time) RunState {
 
 // running returns the attempt that goes on, nil where none does.
 func (j Job) running() *runlog.Run {
-	if r := j.Newest(); r != nil && r.Result == runlog.Running && j.State == leasehold.Held && r.Holder == j.Holder {
+	if r := j.Newest(); r != nil && r.Result == runlog.Running && j.State == leasehold.Held && !j.ByKazoo && r.Holder == j.Holder {
 		return r
 	}
 	return nil
-}
-
-// Find returns the job at path, nil for none. all are sorted by their paths.
-func Find(all []*Job, path string) *Job {
-	i, ok := slices.BinarySearchFunc(all, path, func(j *Job, path string) int { return strings.Compare(j.Path, path) })
-	if !ok {
-		return nil
-	}
-	return all[i]
 }
 
 // Newest returns the newest attempt in the log, nil where there is none. That its
@@ -106,6 +93,16 @@ func Find(all []*Job, path string) *Job {
 func (j Job) Newest() *runlog.Run {
 	for i, r := range j.Log.Runs {
 		if r.IsAttempt() {
+			return &j.Log.Runs[i]
+		}
+	}
+	return nil
+}
+
+// LastEnded returns the newest attempt that has reported its end, nil for none.
+func (j Job) LastEnded() *runlog.Run {
+	for i, r := range j.Log.Runs {
+		if r.IsAttempt() && !r.Ended.IsZero() {
 			return &j.Log.Runs[i]
 		}
 	}
