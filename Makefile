@@ -19,6 +19,9 @@ build:
 reproducible:
 	BUILD="$(BUILD)" scripts/reproducible
 
+# Modules of their own, so that go.mod has none of what they are for.
+in_adapters = @for m in adapters/*/; do echo "$$m: $(1)"; (cd $$m && $(1)) || exit; done
+
 # The tests run on a real ZooKeeper and beside real kazoo. LEASEHOLD_TEST_PAIR says
 # which: debian (the default) or newest. Most of their time is spent waiting, hence
 # more of them at once than there are processors.
@@ -27,6 +30,7 @@ PAIR := $(or $(LEASEHOLD_TEST_PAIR),debian)
 
 test: deps-$(PAIR)
 	go test $(GOTESTFLAGS) ./...
+	$(call in_adapters,go test $(GOTESTFLAGS) ./...)
 
 # The packages that talk to a server or to kazoo, on the newest of both.
 test-newest: deps-newest
@@ -88,6 +92,7 @@ lint:
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
 	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
+	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

@@ -63,6 +63,11 @@ type Client struct {
 
 	// Logger gets what happens to leases; nil means that nothing is logged.
 	Logger *slog.Logger
+
+	// Observe, if set, is told what the Client and its leases do, for metrics: see
+	// package leaseholdprom. Several goroutines may call it at once. It must return
+	// soon, and must not make calls that ask the store.
+	Observe func(Event)
 }
 
 // TryAcquire acquires the lease at path for d, or says at once who has it; it
@@ -78,12 +83,13 @@ type Client struct {
 // ErrOutcomeUnknown. An unreachable store is tried until ctx ends. It returns
 // ErrLost if the lease was over before it could be used: the store took too
 // long to answer, or d is too short for records of whole seconds.
-func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
+func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventTry, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err
 	}
-	l, err := r.grant(ctx, Entry{Path: path}, noSlot)
+	l, err = r.grant(ctx, Entry{Path: path}, noSlot)
 	return l, r.logDenial(ctx, err)
 }
 

@@ -15,8 +15,8 @@ type Follower interface {
 
 	// Follow reads every lease at and below prefix, "/" for all, and then what
 	// changes, until ctx ends. It calls tell with what it has learned, never twice at
-	// once, and at least every second while it knows what is there. When it has been
-	// unable to reach the store it reads everything anew.
+	// once, and every second with an AsOf while it knows what is there. When it has
+	// been unable to reach the store it reads everything anew.
 	//
 	// It returns nil when ctx has ended, and else an error that no other attempt
 	// changes, such as ErrPermission.
@@ -25,14 +25,10 @@ type Follower interface {
 
 // News is what Follow tells.
 type News struct {
-	// Leases are those that have changed. If All is set they are all that there are,
-	// and those that were told before and are not among them are gone.
-	Leases []Sighting
-	All    bool
+	Leases []Sighting // that were read, or are gone
 
-	// AsOf is set where it is known that nothing is missing: what was committed
-	// until then, as far as the server knew to which the store is connected, has been
-	// told by now.
+	// AsOf is set where nothing is missing: what was committed until then, as far as
+	// the server knew to which the store is connected, has been told by now.
 	AsOf Instant
 
 	// Err is why it is not known at the moment what changes; nil while it is.

@@ -35,8 +35,7 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	if !errors.Is(lost, ErrLost) && l.Remaining() <= 0 { // lost after ctx had ended
 		lost = l.lossError()
 	}
-	released := errors.Is(lost, errReleasing) || errors.Is(lost, errReleased) // by f
-	if errors.Is(lost, ErrLost) && !released && !errors.Is(err, ErrLost) {
+	if errors.Is(lost, ErrLost) && !isRelease(lost) && !errors.Is(err, ErrLost) { // f may have released it
 		err = errors.Join(err, lost)
 	}
 	if !l.IsLogged() || l.finishing.Load() {
@@ -128,8 +127,8 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 		}
 		if left <= 0 {
 			why := l.lossError()
-			l.logLoss(why)
 			end(why)
+			l.tellLoss(why) // which may be held up
 			return never
 		}
 		return min(left, maxTimer)
@@ -293,8 +292,9 @@ func (l *Lease) renewalPause() time.Duration {
 }
 
 // renewOrAdopt renews the lease, or acquires it anew where Adopt allows that.
-func (l *Lease) renewOrAdopt(ctx context.Context) error {
-	err := l.Renew(ctx)
+func (l *Lease) renewOrAdopt(ctx context.Context) (err error) {
+	defer l.request.observe(EventRenewal, l.path, &l, &err)()
+	err = l.renew(ctx)
 	if !l.request.Adopt || !errors.Is(err, errSuperseded) {
 		return err
 	}

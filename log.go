@@ -89,17 +89,14 @@ func (l *Lease) tickAttrs() []any {
 	return []any{"tick", formatEnd(l.Tick()), "attempt", l.Attempt()}
 }
 
-// logLoss logs that the lease is lost, and only once, unless why is that its holder
-// has released it.
-func (l *Lease) logLoss(why error) {
-	if errors.Is(why, errReleased) || errors.Is(why, errReleasing) {
+// tellLoss logs, and tells Observe, why the lease was lost; only once, and not that
+// its holder has released it.
+func (l *Lease) tellLoss(why error) {
+	if isRelease(why) || l.lossTold.Swap(true) {
 		return
 	}
-	l.mu.Lock()
-	first, token := !l.lossLogged, l.entry.Token
-	l.lossLogged = true
-	l.mu.Unlock()
-	if first {
-		l.request.log().Warn("lease lost", "path", l.path, "holder", l.request.name, "token", token, "reason", why)
+	l.request.log().Warn("lease lost", "path", l.path, "holder", l.request.name, "token", l.Token(), "reason", why)
+	if l.request.Observe != nil {
+		l.request.Observe(Event{Kind: EventLoss, Path: l.path, Lease: l, Err: why})
 	}
 }

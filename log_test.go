@@ -165,3 +165,49 @@ func TestTicksLogged(t *testing.T) {
 		}
 	})
 }
+
+// A log that nobody reads, as a pipe that is full, holds up who writes to it: but the
+// work ends before the lease is over all the same.
+func TestBlockedLog(t *testing.T) {
+	for _, message := range []string{"lease renewed", "lease not renewed", "lease lost"} {
+		t.Run(message, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newFaulty()
+				c := client(s, "host-a")
+				b := &blockedLog{message: message, until: make(chan struct{})}
+				c.Logger = slog.New(b)
+				l := acquire(t, c, time.Minute)
+				from := time.Now()
+				if message != "lease renewed" {
+					s.fail(func(context.Context, string) error { return leasehold.ErrUnreachable })
+				}
+				err := l.Hold(t.Context(), func(ctx context.Context) error {
+					<-ctx.Done()
+					if took := time.Since(from); took > 2*time.Minute || l.Remaining() <= 0 {
+						t.Errorf("the work ended after %s, with %s remaining; want it to end while some remains", took, l.Remaining())
+					}
+					close(b.until)
+					return nil
+				})
+				wantErr(t, "Hold", err, leasehold.ErrLost)
+			})
+		})
+	}
+}
+
+// A blockedLog blocks at a message until it is let go.
+type blockedLog struct {
+	message string
+	until   chan struct{}
+}
+
+func (b *blockedLog) Enabled(context.Context, slog.Level) bool { return true }
+func (b *blockedLog) WithAttrs([]slog.Attr) slog.Handler       { return b }
+func (b *blockedLog) WithGroup(string) slog.Handler            { return b }
+
+func (b *blockedLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == b.message {
+		<-b.until
+	}
+	return nil
+}

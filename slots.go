@@ -17,7 +17,8 @@ import (
 // Where a client of kazoo keeps a slot locked, it goes on to the next free one
 // after a moment. It is TryAcquire in all else. A [*HeldError] lists every slot. If none can be
 // had and a slot's record can't be read, it returns that [*RecordError].
-func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
+func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventTry, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err

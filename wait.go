@@ -12,7 +12,8 @@ import (
 // which it learns of at once, for its end, and for a store that can't be
 // reached. Those who wait are served in no particular order. When ctx ends
 // first, the error matches ctx.Err(), and ErrHeld if another has the lease.
-func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
+func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventWait, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err
@@ -29,7 +30,8 @@ func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Le
 }
 
 // AcquireSlot is TryAcquireSlot, but waits as Acquire does.
-func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
+func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventWait, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,10 @@ const (
 // on the connection when Follow has returned. Servers tell nobody when an ACL
 // changes: what could not be read is tried again every minute.
 func (s *Store) Follow(ctx context.Context, prefix string, tell func(leasehold.News)) error {
-	f := &follower{reader: reader{store: s}, prefix: strings.TrimSuffix(prefix, "/"), tell: tell, wake: make(chan struct{}, 1)}
+	f := &follower{
+		reader: reader{store: s, leases: map[string]*followed{}, tell: tell},
+		prefix: strings.TrimSuffix(prefix, "/"), wake: make(chan struct{}, 1),
+	}
 	delay := minDelay
 	for {
 		begun, err := f.follow(ctx)
@@ -64,7 +67,6 @@ func (s *Store) Follow(ctx context.Context, prefix string, tell func(leasehold.N
 type follower struct {
 	reader
 	prefix string // of lease paths; "" for all
-	tell   func(leasehold.News)
 
 	mu      sync.Mutex
 	changed map[question]bool // what is to be read again
@@ -86,24 +88,30 @@ func (f *follower) follow(ctx context.Context) (begun bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	all, err := f.readAll(ctx, f.prefix)
-	if err != nil {
+	if err := f.readAll(ctx, f.prefix); err != nil {
 		return false, err
 	}
-	f.tell(leasehold.News{Leases: all, All: true, AsOf: asOf})
-	return true, f.followChanges(ctx, watch.Watch)
+	return true, f.followChanges(ctx, asOf, watch.Watch)
 }
 
-// followChanges reads what changes until the watch is lost.
-func (f *follower) followChanges(ctx context.Context, lost <-chan struct{}) error {
+// followChanges tells what changes until the watch is lost. Everything until asOf has
+// been told.
+func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lost <-chan struct{}) error {
 	ping, retry := time.NewTicker(pingTime), time.NewTicker(f.store.retryUnread)
 	defer ping.Stop()
 	defer retry.Stop()
-	for read := time.Now(); ; read = time.Now() {
-		var (
-			asOf leasehold.Instant
-			more []question
-		)
+	for {
+		select {
+		case <-lost: // what was read since, and a ping, may have had the next connection
+			return zk.ErrConnectionLost
+		default:
+		}
+		if !asOf.IsZero() {
+			f.tell(leasehold.News{AsOf: asOf})
+		}
+		asOf = leasehold.Instant{}
+		read := time.Now()
+		var more []question
 		select {
 		case <-f.wake:
 			sleep(ctx, max(gatherTime, time.Until(read.Add(minRound))))
@@ -120,17 +128,8 @@ func (f *follower) followChanges(ctx context.Context, lost <-chan struct{}) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		news, err := f.read(ctx, append(more, f.take()...))
-		if err != nil {
+		if err := f.read(ctx, append(more, f.take()...)); err != nil {
 			return err
-		}
-		select {
-		case <-lost: // and the ping may have been answered on the next connection
-			return zk.ErrConnectionLost
-		default:
-		}
-		if len(news) > 0 || !asOf.IsZero() {
-			f.tell(leasehold.News{Leases: news, AsOf: asOf})
 		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 // readWidth is how many questions of a reader are sent together.
 const readWidth = 64
 
+// tellWidth is how many leases a reader tells of at once, more or less.
+const tellWidth = 256
+
 // A question is what is to be read about a path.
 type question struct {
 	about subject
@@ -29,18 +32,19 @@ const (
 	aLog                         // the run log
 )
 
-// A reader reads leases. It knows what it has read, so that a run log is read only
-// when it has changed.
+// A reader reads leases and tells of them. It knows what it has told, so that a run
+// log is read only when it has changed.
 type reader struct {
 	store   *Store
 	session *session
+	tell    func(leasehold.News)
 	leases  map[string]*followed // by path
-	round   map[string]*touch    // by path: what has been read since news
+	untold  map[string]*touch    // by path: what was read since it was told
 }
 
 // A followed is a lease as it was read last.
 type followed struct {
-	entry  leasehold.Entry // without Log
+	entry  leasehold.Entry // without Log; without Path if it is to be read
 	err    error           // why the record can't be read
 	logErr error           // why the run log can't be read
 
@@ -51,33 +55,33 @@ type followed struct {
 
 const unreadable = -1
 
-// A touch is what a round has read of a lease.
+// A touch is what has been read of a lease.
 type touch struct {
+	gone  bool  // it is none
 	asked bool  // for the log
+	done  bool  // that was answered
 	log   *node // nil if it was not read
 }
 
-// readAll reads all leases at and below prefix. Run logs that were told and have
-// stayed the same are left out.
-func (r *reader) readAll(ctx context.Context, prefix string) ([]leasehold.Sighting, error) {
-	former := r.leases
-	r.leases = map[string]*followed{}
-	for path, l := range former {
-		if l.toldLog != unreadable {
-			r.leases[path] = &followed{toldLog: l.toldLog}
+// readAll reads and tells all leases at and below prefix. Run logs that were told and
+// have stayed the same are left out.
+func (r *reader) readAll(ctx context.Context, prefix string) error {
+	for _, l := range r.leases {
+		l.entry, l.err = leasehold.Entry{}, nil
+		if l.toldLog == unreadable {
+			l.toldLog = 0
 		}
 	}
-	all, err := r.read(ctx, []question{{aNode, prefix}})
-	if err != nil {
-		r.leases = former
-		return nil, err
+	if err := r.read(ctx, []question{{aNode, prefix}}); err != nil {
+		return err
 	}
-	for path := range r.leases {
-		if r.round[path] == nil {
-			delete(r.leases, path)
+	for path, l := range r.leases {
+		if l.entry.Path == "" {
+			r.forget(path)
 		}
 	}
-	return all, nil
+	r.tellAll()
+	return nil
 }
 
 // unread returns the questions that had no answer.
@@ -93,11 +97,10 @@ func (r *reader) unread() (all []question) {
 	return all
 }
 
-// read asks questions, and what their answers lead to, and returns the leases that
-// were read. After an error they are still to be told, so everything is to be read
-// again.
-func (r *reader) read(ctx context.Context, questions []question) ([]leasehold.Sighting, error) {
-	r.round = map[string]*touch{}
+// read asks questions, and what their answers lead to, and tells what it has read.
+// After an error everything is to be read again.
+func (r *reader) read(ctx context.Context, questions []question) error {
+	r.untold = map[string]*touch{}
 	type pending struct {
 		question
 		*zk.Pending
@@ -113,15 +116,48 @@ func (r *reader) read(ctx context.Context, questions []question) ([]leasehold.Si
 		sent = sent[1:]
 		reply, err := first.Wait(ctx)
 		if err != nil && (!zk.IsRejected(err) || errors.Is(err, zk.ErrAuthRequired)) {
-			return nil, fromClient(err)
+			return fromClient(err)
 		}
 		questions = append(questions, r.handle(first.question, reply, err)...)
+		if len(r.untold) >= tellWidth { // memory is not to have all logs at once
+			r.tellAll()
+		}
 	}
+	r.tellAll()
+	return nil
+}
+
+// tellAll tells what was read, but for what is still asked about.
+func (r *reader) tellAll() {
 	var news []leasehold.Sighting
-	for path, t := range r.round {
-		news = append(news, r.tell(path, t))
+	for path, t := range r.untold {
+		l := r.leases[path]
+		switch {
+		case t.gone:
+			news = append(news, leasehold.Sighting{Entry: leasehold.Entry{Path: cmp.Or(path, "/")}})
+			delete(r.leases, path)
+		case l.entry.Path == "" || t.asked && !t.done:
+			continue
+		default:
+			news = append(news, l.sighting(t))
+		}
+		delete(r.untold, path)
 	}
-	return news, nil
+	if len(news) > 0 {
+		r.tell(leasehold.News{Leases: news})
+	}
+}
+
+// sighting returns what is to be told.
+func (l *followed) sighting(t *touch) leasehold.Sighting {
+	s := leasehold.Sighting{Entry: l.entry, Err: l.err, LogErr: l.logErr}
+	switch {
+	case l.logErr != nil:
+		l.toldLog = unreadable
+	case t.log != nil:
+		s.Log, l.toldLog = t.log.asLog(), t.log.stat.Mzxid
+	}
+	return s
 }
 
 func (r *reader) request(q question) zk.Request {
@@ -177,7 +213,7 @@ func (r *reader) handleNode(path string, reply zk.Reply, err error) (next []ques
 	switch {
 	case reply.Stat.Mzxid == l.toldLog || t.asked:
 	case reply.Stat.DataLength == 0:
-		t.log, l.logErr = &node{[]byte{}, *reply.Stat}, nil
+		t.asked, t.done, t.log, l.logErr = true, true, &node{[]byte{}, *reply.Stat}, nil
 	default:
 		t.asked = true
 		next = append(next, question{aLog, path})
@@ -200,7 +236,7 @@ func (r *reader) handleRecord(q question, reply zk.Reply, err error) []question 
 		l.err = nil
 		l.entry = entry(q.path, newNode(reply.Data, reply.Stat))
 	}
-	if l.toldLog != 0 || t.asked || t.log != nil {
+	if l.toldLog != 0 || t.asked {
 		return nil
 	}
 	t.asked = true
@@ -208,15 +244,15 @@ func (r *reader) handleRecord(q question, reply zk.Reply, err error) []question 
 }
 
 func (r *reader) handleLog(path string, reply zk.Reply, err error) {
-	if r.leases[path] == nil { // it is no lease
+	if t := r.untold[path]; r.leases[path] == nil || t != nil && t.gone {
 		return
 	}
 	l, t := r.touch(path)
+	t.asked, t.done = true, true
 	if t.log, err = newLog(reply, err); err != nil {
-		l.logErr = r.store.logError(err, "read", path)
-	} else {
-		l.logErr = nil
+		err = r.store.logError(err, "read", path)
 	}
+	l.logErr = err
 }
 
 // touch returns what is known of the lease at path, which is now to be told.
@@ -224,32 +260,15 @@ func (r *reader) touch(path string) (*followed, *touch) {
 	if r.leases[path] == nil {
 		r.leases[path] = &followed{}
 	}
-	if r.round[path] == nil {
-		r.round[path] = &touch{}
+	if t := r.untold[path]; t == nil || t.gone {
+		r.untold[path] = &touch{}
 	}
-	return r.leases[path], r.round[path]
+	return r.leases[path], r.untold[path]
 }
 
-// forget notes that there is no lease at path.
+// forget notes that there is no lease at path. It is one of leases until that is told.
 func (r *reader) forget(path string) {
 	if r.leases[path] != nil {
-		delete(r.leases, path)
-		r.round[path] = &touch{}
+		r.leases[path], r.untold[path] = &followed{}, &touch{gone: true}
 	}
-}
-
-// tell returns what is to be told of the lease at path.
-func (r *reader) tell(path string, t *touch) leasehold.Sighting {
-	l := r.leases[path]
-	if l == nil {
-		return leasehold.Sighting{Entry: leasehold.Entry{Path: cmp.Or(path, "/")}}
-	}
-	s := leasehold.Sighting{Entry: l.entry, Err: l.err, LogErr: l.logErr}
-	switch {
-	case l.logErr != nil:
-		l.toldLog = unreadable
-	case t.log != nil:
-		s.Log, l.toldLog = t.log.asLog(), t.log.stat.Mzxid
-	}
-	return s
 }

@@ -106,7 +106,7 @@ func (p *program) undrain() error {
 	case err != nil:
 		return err
 	case len(drains) > 0:
-		p.say("warning: this host is still %s (%s)", drains[0], drains[0].File)
+		p.warn("this host is still %s (%s)", drains[0], drains[0].File)
 	case !removed && !p.quiet:
 		p.say("this host was not drained")
 	}
@@ -229,7 +229,7 @@ func (f *drainFlags) await(ctx context.Context) ([]localRun, error) {
 
 // sayWaiting says what is waited for, where no terminal shows it.
 func (f *drainFlags) sayWaiting(words string, limit time.Time) {
-	if f.progress.isShown() {
+	if f.progress.shown.Load() {
 		f.setProgress(oneLine(words), limit)
 	} else if !f.quiet {
 		f.say("waiting for %s", words)

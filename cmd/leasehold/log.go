@@ -123,7 +123,7 @@ type logHandler struct {
 }
 
 func (h logHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return h.verbose || level >= slog.LevelWarn || h.progress.isShown()
+	return h.verbose || level >= slog.LevelWarn || h.progress.shown.Load()
 }
 
 func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

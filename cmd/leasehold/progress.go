@@ -5,18 +5,21 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/runlog"
 )
 
 // A progress is the line on a terminal that tells who waits what for, and counts down
 // until its end. Whatever else is written takes its place.
 type progress struct {
-	mu    sync.Mutex // guards what is below, and the writing to stderr
-	shown bool       // somebody waits, and stderr is a terminal
+	shown atomic.Bool // somebody waits, and stderr is a terminal
+
+	mu    sync.Mutex // guards what is below, and the writing to stderr, which may be held up
 	drawn bool       // it is there, and has no newline
 	words string     // what is waited for; "" until that is known
 	until time.Time
@@ -34,9 +37,7 @@ func (p *program) showProgress() (stop func()) {
 		return func() {}
 	}
 	line := &p.progress
-	line.mu.Lock()
-	line.shown = true
-	line.mu.Unlock()
+	line.shown.Store(true)
 	ended := make(chan struct{})
 	var drawing sync.WaitGroup
 	drawing.Go(func() {
@@ -56,17 +57,12 @@ func (p *program) showProgress() (stop func()) {
 	return func() {
 		close(ended)
 		drawing.Wait()
+		line.shown.Store(false)
 		line.mu.Lock()
 		defer line.mu.Unlock()
 		line.erase(p.stderr)
-		line.shown, line.words = false, ""
+		line.words = ""
 	}
-}
-
-func (line *progress) isShown() bool {
-	line.mu.Lock()
-	defer line.mu.Unlock()
-	return line.shown
 }
 
 // seeDenial shows err, if it says why the lease can't be had yet.
@@ -76,6 +72,8 @@ func (p *program) seeDenial(err error) {
 	switch {
 	case errors.As(err, &held):
 		p.setProgress(heldBy(held), held.End)
+	case errors.As(err, &tick) && tick.Verdict == runlog.IsRunning && tick.Run != nil:
+		p.setProgress(heldBy(&leasehold.HeldError{Path: tick.Path, Holder: tick.Run.Holder, End: tick.At}), tick.At)
 	case errors.As(err, &tick):
 		p.setProgress(oneLine(tick.Error()), tick.At)
 	case errors.Is(err, leasehold.ErrQueued):
@@ -86,12 +84,13 @@ func (p *program) seeDenial(err error) {
 // setProgress shows what is waited for, and until when; zero if that is not known.
 func (p *program) setProgress(words string, until time.Time) {
 	line := &p.progress
+	if !line.shown.Load() {
+		return
+	}
 	line.mu.Lock()
 	defer line.mu.Unlock()
-	if line.shown {
-		line.words, line.until = words, until
-		line.draw(p.stderr)
-	}
+	line.words, line.until = words, until
+	line.draw(p.stderr)
 }
 
 func (line *progress) draw(terminal *os.File) {

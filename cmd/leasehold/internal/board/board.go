@@ -2,13 +2,13 @@
 package board
 
 import (
+	"compress/flate"
 	"context"
 	"fmt"
 	"sync"
 	"time"
 
 	"leasehold.example/leasehold"
-	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 )
 
 // staleTime is for how long the picture counts as known after the store has said
@@ -20,7 +20,9 @@ const staleTime = 1800 * time.Millisecond
 type Board struct {
 	store  leasehold.Store
 	prefix string
-	stale  *time.Timer // until asOf is too old
+	grace  time.Duration
+	packer *flate.Writer // of take
+	stale  *time.Timer   // until asOf is too old
 
 	mu      sync.Mutex
 	current *Snapshot
@@ -35,7 +37,7 @@ type Snapshot struct {
 	// Jobs are sorted by the bytes of their paths. A lease that can't be read is among
 	// them, with its reason, and so is a node below which nothing can be seen. Each is
 	// as it was read: Job.At tells what it is by now.
-	Jobs []*jobs.Job
+	Jobs []*Job
 
 	// Known reports whether the picture is complete: it has all that was committed
 	// until two seconds ago. If it is not, UnknownSince is until when it was, zero if
@@ -48,10 +50,24 @@ type Snapshot struct {
 	Changed time.Time
 }
 
-// New returns the Board of all leases at and below prefix, "/" for all. It has none
-// and does not know of any until Run has read them.
-func New(store leasehold.Store, prefix string) *Board {
-	b := &Board{store: store, prefix: prefix, current: &Snapshot{}, changed: make(chan struct{})}
+// Job returns the job at path, nil if there is none.
+func (s *Snapshot) Job(path string) *Job {
+	i, found := find(s.Jobs, path)
+	if !found {
+		return nil
+	}
+	return s.Jobs[i]
+}
+
+// New returns the Board of all leases at and below prefix, "/" for all, that are to
+// be judged with at most that grace. It has none and does not know of any until Run
+// has read them.
+func New(store leasehold.Store, prefix string, grace time.Duration) *Board {
+	packer, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		panic(err) // there is that level
+	}
+	b := &Board{store: store, prefix: prefix, grace: grace, packer: packer, current: &Snapshot{}, changed: make(chan struct{})}
 	b.stale = time.AfterFunc(staleTime, func() { b.Snapshot() })
 	b.stale.Stop()
 	return b
@@ -86,8 +102,8 @@ func (b *Board) Snapshot() (*Snapshot, <-chan struct{}) {
 func (b *Board) take(news leasehold.News) {
 	former, _ := b.Snapshot()
 	jobs, changed := former.Jobs, former.Changed
-	if news.All || len(news.Leases) > 0 {
-		jobs, changed = merge(jobs, news), time.Now() // others may ask meanwhile
+	if len(news.Leases) > 0 {
+		jobs, changed = b.merge(jobs, news.Leases), time.Now() // others may ask meanwhile
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

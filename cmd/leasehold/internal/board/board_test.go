@@ -10,6 +10,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/internal/zktest"
 	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/localdir"
@@ -24,7 +25,7 @@ const limit = time.Minute
 // stores are stores of each kind, empty ones.
 var stores = map[string]func(t *testing.T) leasehold.Store{
 	"zookeeper": func(t *testing.T) leasehold.Store {
-		return open(t, zktest.Shared(t).Addr(), "/"+strings.ReplaceAll(t.Name(), "/", "-"))
+		return open(t, zktest.Shared(t).Addr(), "/"+strings.ReplaceAll(t.Name(), "/", "-"), nil)
 	},
 	"localdir": func(t *testing.T) leasehold.Store {
 		s, err := localdir.Open(t.TempDir(), nil)
@@ -37,11 +38,11 @@ var stores = map[string]func(t *testing.T) leasehold.Store{
 	"memory": func(t *testing.T) leasehold.Store { return leasetest.NewStore() },
 }
 
-func open(t *testing.T, address, chroot string) *zookeeper.Store {
+func open(t *testing.T, address, chroot string, options *zookeeper.Options) *zookeeper.Store {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	s, err := zookeeper.Open(ctx, "zk://"+address+chroot, nil)
+	s, err := zookeeper.Open(ctx, "zk://"+address+chroot, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func open(t *testing.T, address, chroot string) *zookeeper.Store {
 // run runs a board until the test ends.
 func run(t *testing.T, store leasehold.Store, prefix string) *board.Board {
 	t.Helper()
-	b := board.New(store, prefix)
+	b := board.New(store, prefix, jobs.DefaultGrace)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
@@ -83,10 +84,10 @@ func await(t *testing.T, b *board.Board, what string, ok func(*board.Snapshot) b
 }
 
 // want waits until the picture is known and shows these jobs.
-func want(t *testing.T, b *board.Board, what string, jobs ...string) {
+func want(t *testing.T, b *board.Board, what string, lease ...string) {
 	t.Helper()
-	await(t, b, fmt.Sprintf("%s: want %q", what, jobs), func(s *board.Snapshot) bool {
-		return s.Known && s.Err == nil && slices.Equal(lines(s), jobs)
+	await(t, b, fmt.Sprintf("%s: want %q", what, lease), func(s *board.Snapshot) bool {
+		return s.Known && s.Err == nil && slices.Equal(lines(s), lease)
 	})
 }
 

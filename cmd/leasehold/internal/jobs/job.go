@@ -6,8 +6,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -90,20 +88,21 @@ func (j Job) running() *runlog.Run {
 	return nil
 }
 
-// Find returns the job at path, nil for none. all are sorted by their paths.
-func Find(all []*Job, path string) *Job {
-	i, ok := slices.BinarySearchFunc(all, path, func(j *Job, path string) int { return strings.Compare(j.Path, path) })
-	if !ok {
-		return nil
-	}
-	return all[i]
-}
-
 // Newest returns the newest attempt in the log, nil where there is none. That its
 // result is still "running" does not mean that it runs: its host may have died.
 func (j Job) Newest() *runlog.Run {
 	for i, r := range j.Log.Runs {
 		if r.IsAttempt() {
+			return &j.Log.Runs[i]
+		}
+	}
+	return nil
+}
+
+// LastEnded returns the newest attempt that has reported its end, nil for none.
+func (j Job) LastEnded() *runlog.Run {
+	for i, r := range j.Log.Runs {
+		if r.IsAttempt() && !r.Ended.IsZero() {
 			return &j.Log.Runs[i]
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
@@ -37,8 +38,9 @@ import (
 
 // A View is what all pages show.
 type View struct {
-	Prefix string    // of the leases that are served, "/" for all
-	Now    time.Time // by the clock that judges
+	Prefix string      // of the leases that are served, "/" for all
+	Now    time.Time   // by the clock that judges
+	Policy jobs.Policy // by which it does, the same for all Views
 
 	// UnknownSince is since when the state of the store is not known, zero while it is;
 	// and Why the reason, if that is known. What is shown was true then.
@@ -70,17 +72,20 @@ type Pages struct {
 //go:embed templates static
 var files embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"name": name, "message": message, "whole": whole, "count": count,
-	"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
-	"at":    func(t, now time.Time) moment { return moment{t, now} },
-	"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
-	"grace": func() string { return fmt.Sprintf("%.0f minutes", policy.Grace.Minutes()) },
-	"build": func() string { return build },
-}).ParseFS(files, "templates/*.html"))
+// templates is parsed when the first page is rendered: the other subcommands start
+// faster without.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"name": name, "message": message, "whole": whole, "count": count,
+		"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
+		"at":    func(t, now time.Time) moment { return moment{t, now} },
+		"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
+		"build": build,
+	}).ParseFS(files, "templates/*.html"))
+})
 
 // build changes with the files that a browser may keep.
-var build = func() string {
+var build = sync.OnceValue(func() string {
 	sum := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -94,7 +99,7 @@ var build = func() string {
 		panic(err) // the files are in the program
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)[:6])
-}()
+})
 
 // Static answers requests for the files that pages need, by their names.
 func Static() http.Handler {
@@ -104,7 +109,7 @@ func Static() http.Handler {
 	}
 	server := http.FileServerFS(sub)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("v") == build {
+		if r.URL.Query().Get("v") == build() {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
 		server.ServeHTTP(w, r)
@@ -123,7 +128,7 @@ type layout struct {
 // render writes a whole page, or, should a template fail, nothing but the error.
 func render(w http.ResponseWriter, status int, file string, l layout) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, file, l); err != nil {
+	if err := templates().ExecuteTemplate(&b, file, l); err != nil {
 		http.Error(w, fmt.Sprintf("leasehold: render the page: %v", err), http.StatusInternalServerError)
 		return
 	}
@@ -135,9 +140,6 @@ func render(w http.ResponseWriter, status int, file string, l layout) {
 
 // root returns the relative link from the page of the lease at path to the fleet's.
 func root(path string) string { return strings.Repeat("../", strings.Count(path, "/")) }
-
-// policy is what all jobs are judged by.
-var policy = jobs.Policy{Grace: jobs.DefaultGrace}
 
 // An Error is a page that says why there is no other.
 type Error struct {

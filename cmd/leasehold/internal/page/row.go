@@ -26,7 +26,7 @@ type row struct {
 	made, changes time.Time // from when on, and until when, this is the row; changes is zero for always
 }
 
-func newRow(j *jobs.Job, now time.Time) *row {
+func newRow(j *jobs.Job, policy jobs.Policy, now time.Time) *row {
 	is := j.At(now)
 	r := &row{Job: j, State: is.State, Judgement: is.Judge(policy, now), Run: is.Run(now), Last: is.Newest(), made: now}
 	r.key = strings.ToLower(whole(j.Path) + "\n" + message(j.Holder))
@@ -170,8 +170,8 @@ type rowCache struct {
 
 const forgetTime = time.Minute
 
-// of returns a row for each job at the moment now.
-func (c *rowCache) of(all []*jobs.Job, now time.Time) []*row {
+// of returns a row for each job at the moment now. policy is always the same.
+func (c *rowCache) of(all []*jobs.Job, policy jobs.Policy, now time.Time) []*row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forget == nil {
@@ -186,7 +186,7 @@ func (c *rowCache) of(all []*jobs.Job, now time.Time) []*row {
 	same := len(all) == len(c.rows)
 	for i, j := range all {
 		if rows[i] = c.rows[j]; rows[i] == nil || !rows[i].holds(now) {
-			rows[i], same = newRow(j, now), false
+			rows[i], same = newRow(j, policy, now), false
 		}
 	}
 	if !same {

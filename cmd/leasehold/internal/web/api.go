@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/cmd/leasehold/internal/page"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
@@ -64,9 +65,9 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	wanted := filter{text: strings.ToLower(query.Get("q")), state: query.Get("state")}
+	wanted := filter{text: strings.ToLower(query.Get("q")), state: query.Get("state"), policy: s.Policy}
 	if !wanted.isValid() {
-		refuse(w, http.StatusBadRequest, "state is %q, want one of %s", wanted.state, strings.Join(states, ", "))
+		refuse(w, http.StatusBadRequest, "state is %q, want one of %s", wanted.state, strings.Join(page.States, ", "))
 		return
 	}
 	snapshot, since := s.picture()
@@ -103,7 +104,7 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 	path := "/" + r.PathValue("path")
 	snapshot, since := s.picture()
-	j := jobs.Find(snapshot.Jobs, path)
+	j := snapshot.Job(path)
 	switch {
 	case j != nil:
 		s.begin(w, asJSON, since)
@@ -119,7 +120,7 @@ func (s *Server) serveLease(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("path")
 	snapshot, since := s.picture()
-	j := jobs.Find(snapshot.Jobs, path)
+	j := snapshot.Job(path)
 	switch {
 	case path == "":
 		refuse(w, http.StatusBadRequest, "missing path, as in runs?path=/db/nightly")
@@ -130,7 +131,7 @@ func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	case j.LogError != nil:
 		refuse(w, http.StatusBadGateway, "%v", j.LogError)
 	default:
-		lines, err := jobs.RunsJSON(path, j.Log)
+		lines, err := jobs.RunsJSON(path, j.Whole().Log)
 		if err != nil {
 			refuse(w, http.StatusInternalServerError, "%v", err)
 			return

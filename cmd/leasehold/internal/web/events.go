@@ -124,11 +124,11 @@ func (st *stream) printf(format string, args ...any) {
 }
 
 // A change is what was and what is at a path, nil for nothing.
-type change struct{ was, is *jobs.Job }
+type change struct{ was, is *board.Job }
 
 // changes yields what differs between two pictures. Jobs that have stayed the same
 // are the same pointers.
-func changes(former, current []*jobs.Job) func(yield func(change) bool) {
+func changes(former, current []*board.Job) func(yield func(change) bool) {
 	return func(yield func(change) bool) {
 		for len(former) > 0 || len(current) > 0 {
 			var c change

@@ -1,15 +1,15 @@
 package web
 
 import (
+	"compress/gzip"
+	"fmt"
+	"io"
 	"net/http"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
@@ -36,19 +36,19 @@ var metrics = []metric{
 		return 0, hasLog(j)
 	}},
 	{"leasehold_run_last_end_timestamp_seconds", "When the newest run ended that reported its end; 0 if none has.", func(j jobs.Job, _ time.Time) (float64, bool) {
-		if r := lastEnded(j); r != nil {
+		if r := j.LastEnded(); r != nil {
 			return seconds(r.Ended), true
 		}
 		return 0, hasLog(j)
 	}},
 	{"leasehold_run_last_duration_seconds", "How long the newest run took that reported its end.", func(j jobs.Job, _ time.Time) (float64, bool) {
-		if r := lastEnded(j); r != nil {
+		if r := j.LastEnded(); r != nil {
 			return r.Ended.Sub(r.Started).Seconds(), true
 		}
 		return 0, false
 	}},
 	{"leasehold_run_last_exit_code", "Exit code of the newest run that reported its end; 128 and the signal's number if one ended it.", func(j jobs.Job, _ time.Time) (float64, bool) {
-		return exitCode(lastEnded(j))
+		return exitCode(j.LastEnded())
 	}},
 	{"leasehold_run_active", "Whether a run goes on.", func(j jobs.Job, now time.Time) (float64, bool) {
 		if j.Run(now) == jobs.Running {
@@ -74,16 +74,6 @@ func seconds(t time.Time) float64 {
 
 func hasLog(j jobs.Job) bool { return len(j.Log.Runs) > 0 || j.Log.Head.Schedule != "" }
 
-// lastEnded returns the newest run that has reported its end, nil for none.
-func lastEnded(j jobs.Job) *runlog.Run {
-	for i, r := range j.Log.Runs {
-		if r.IsAttempt() && !r.Ended.IsZero() {
-			return &j.Log.Runs[i]
-		}
-	}
-	return nil
-}
-
 func exitCode(r *runlog.Run) (float64, bool) {
 	switch {
 	case r == nil:
@@ -97,66 +87,94 @@ func exitCode(r *runlog.Run) (float64, bool) {
 	return 0, false
 }
 
-// metrics answers for Prometheus. A registry would check 100,000 series each time,
-// for what can't go wrong: each path is there once.
-func (s *Server) metrics() http.Handler {
-	return promhttp.HandlerFor(prometheus.GathererFunc(s.gather), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+// A family has all series of one metric, in Prometheus' text format, version 0.0.4.
+type family struct {
+	name string
+	text []byte
 }
 
-func (s *Server) gather() ([]*dto.MetricFamily, error) {
+func newFamily(name, help string) *family {
+	return &family{name, fmt.Appendf(nil, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name)}
+}
+
+// add adds a series; labels are "" or like `path="/x",slot="0"`.
+func (f *family) add(value float64, labels string) {
+	f.text = append(f.text, f.name...)
+	if labels != "" {
+		f.text = append(append(append(f.text, '{'), labels...), '}')
+	}
+	f.text = append(strconv.AppendFloat(append(f.text, ' '), value, 'g', -1, 64), '\n')
+}
+
+var escapeLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func label(name, value string) string { return name + `="` + escapeLabel.Replace(value) + `"` }
+
+// labelsOf returns the labels of all series of j. Nothing tells a slot from a lease of
+// its own but its name, which is a number.
+func labelsOf(j jobs.Job) string {
+	labels := label("path", text.Escape(j.Path))
+	if name := j.Path[strings.LastIndexByte(j.Path, '/')+1:]; strings.Trim(name, "0123456789") == "" {
+		labels += "," + label("slot", name)
+	}
+	return labels
+}
+
+func (s *Server) gather() []*family {
 	snapshot, since := s.picture()
 	now := judgedAt(since)
-	info := gauge("leasehold_lease_info", "Who has the lease.")
-	problems := gauge("leasehold_job_problem", "What \"leasehold check\" finds wrong with a job: 1 warning, 2 critical, 3 unknown.")
-	families := make([]*dto.MetricFamily, len(metrics))
-	for i, m := range metrics {
-		families[i] = gauge(m.name, m.help)
+	info := newFamily("leasehold_lease_info", "Who has the lease.")
+	problems := newFamily("leasehold_job_problem", `What "leasehold check" finds wrong with a job: 1 warning, 2 critical, 3 unknown.`)
+	var families []*family
+	for _, m := range metrics {
+		families = append(families, newFamily(m.name, m.help))
 	}
 	for _, job := range snapshot.Jobs {
 		j := job.At(now)
 		labels := labelsOf(j)
 		for i, m := range metrics {
 			if v, ok := m.value(j, now); ok {
-				add(families[i], v, labels)
+				families[i].add(v, labels)
 			}
 		}
 		if j.State == leasehold.Held {
-			holder := label("holder", text.Cut(text.Escape(j.Holder), text.Message))
-			add(info, 1, append(labels, holder))
+			info.add(1, labels+","+label("holder", text.Cut(text.Escape(j.Holder), text.Message)))
 		}
-		if judgement := j.Judge(judged, now); judgement.Problem != "" && judgement.Problem != jobs.HasNoLog {
-			add(problems, float64(judgement.Level), append(labels, label("problem", string(judgement.Problem))))
+		if judgement := j.Judge(s.Policy, now); judgement.Problem != "" && judgement.Problem != jobs.HasNoLog {
+			problems.add(float64(judgement.Level), labels+","+label("problem", string(judgement.Problem)))
 		}
 	}
-	up := gauge("leasehold_store_up", "Whether the state of the store is known now; if not, all else is as it was known last.")
-	add(up, 0, nil)
+	up := newFamily("leasehold_store_up", "Whether the state of the store is known now; if not, all else is as it was known last.")
 	if snapshot.Known {
-		up.Metric[0].Gauge.Value = new(1.0)
+		up.add(1, "")
+	} else {
+		up.add(0, "")
 	}
-	build := gauge("leasehold_build_info", "The version of the program that answers.")
-	add(build, 1, []*dto.LabelPair{label("goversion", runtime.Version()), label("version", s.Version)})
-	isEmpty := func(f *dto.MetricFamily) bool { return len(f.Metric) == 0 }
-	return slices.DeleteFunc(append(families, info, problems, up, build), isEmpty), nil
+	build := newFamily("leasehold_build_info", "The version of the program that answers.")
+	build.add(1, label("version", s.Version)+","+label("goversion", runtime.Version()))
+	return append(families, info, problems, up, build)
 }
 
-// labelsOf returns the labels of all series of j. Nothing tells a slot from a lease of
-// its own but its name, which is a number.
-func labelsOf(j jobs.Job) []*dto.LabelPair {
-	labels := []*dto.LabelPair{label("path", text.Escape(j.Path))}
-	if name := j.Path[strings.LastIndexByte(j.Path, '/')+1:]; strings.Trim(name, "0123456789") == "" {
-		labels = append(labels, label("slot", name))
+// serveMetrics answers for Prometheus. It asks for it compressed.
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.scrapes <- struct{}{}:
+		defer func() { <-s.scrapes }()
+	default: // a large fleet has megabytes of them
+		http.Error(w, "too many clients ask for metrics", http.StatusServiceUnavailable)
+		return
 	}
-	return slices.Clip(labels) // each series may append its own
-}
-
-func label(name, value string) *dto.LabelPair {
-	return &dto.LabelPair{Name: new(name), Value: new(value)}
-}
-
-func gauge(name, help string) *dto.MetricFamily {
-	return &dto.MetricFamily{Name: new(name), Help: new(help), Type: dto.MetricType_GAUGE.Enum()}
-}
-
-func add(f *dto.MetricFamily, value float64, labels []*dto.LabelPair) {
-	f.Metric = append(f.Metric, &dto.Metric{Label: labels, Gauge: &dto.Gauge{Value: new(value)}})
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	to := io.Writer(w)
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		packed := gzip.NewWriter(w)
+		defer packed.Close()
+		to = packed
+	}
+	for _, f := range s.gather() {
+		if _, err := to.Write(f.text); err != nil { // whoever asked has gone
+			return
+		}
+	}
 }

@@ -14,7 +14,7 @@ import (
 // view returns what every page shows.
 func (s *Server) view(r *http.Request, snapshot *board.Snapshot) page.View {
 	v := page.View{
-		Prefix: s.Prefix, Now: time.Now(), Version: s.version(snapshot),
+		Prefix: s.Prefix, Now: time.Now(), Policy: s.Policy, Version: s.version(snapshot),
 		UnknownSince: s.unknownSince(snapshot), Why: why(snapshot),
 		AllowWrite: s.Client != nil,
 	}
@@ -24,9 +24,17 @@ func (s *Server) view(r *http.Request, snapshot *board.Snapshot) page.View {
 	return v
 }
 
+func all(snapshot *board.Snapshot) []*jobs.Job {
+	all := make([]*jobs.Job, len(snapshot.Jobs))
+	for i, j := range snapshot.Jobs {
+		all[i] = &j.Job
+	}
+	return all
+}
+
 func (s *Server) serveFleetPage(w http.ResponseWriter, r *http.Request) {
 	snapshot, _ := s.Snapshot()
-	s.pages.Fleet(w, page.Fleet{View: s.view(r, snapshot), Jobs: snapshot.Jobs, Query: r.URL.Query()})
+	s.pages.Fleet(w, page.Fleet{View: s.view(r, snapshot), Jobs: all(snapshot), Query: r.URL.Query()})
 }
 
 func (s *Server) serveLeasePage(w http.ResponseWriter, r *http.Request) {
@@ -36,9 +44,10 @@ func (s *Server) serveLeasePage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) leasePage(r *http.Request) page.Lease {
 	snapshot, _ := s.Snapshot()
 	path := "/" + r.PathValue("path")
-	l := page.Lease{View: s.view(r, snapshot), Path: path, Jobs: snapshot.Jobs, Query: r.URL.Query()}
-	if l.Job = jobs.Find(snapshot.Jobs, path); l.Job != nil {
-		l.Record = l.Job.Record
+	l := page.Lease{View: s.view(r, snapshot), Path: path, Jobs: all(snapshot), Query: r.URL.Query()}
+	if j := snapshot.Job(path); j != nil {
+		whole := j.Whole()
+		l.Job, l.Record = &whole, j.Record
 	}
 	return l
 }
@@ -74,7 +83,7 @@ func (s *Server) awaitChange(former *board.Snapshot, path string) {
 	limit := time.After(changeTime)
 	for {
 		snapshot, changed := s.Snapshot()
-		if jobs.Find(snapshot.Jobs, path) != jobs.Find(former.Jobs, path) {
+		if snapshot.Job(path) != former.Job(path) {
 			return
 		}
 		select {

@@ -26,6 +26,8 @@ var defaultLimits = limits{
 // maxHeader is more than a path takes that is percent-encoded: see leasehold.CheckPath.
 const maxHeader = 64 << 10
 
+const maxScrapes = 4
+
 // shutdownTime is how long requests may go on after the end was asked for.
 const shutdownTime = 5 * time.Second
 

@@ -12,6 +12,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/page"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
@@ -27,6 +28,7 @@ type Source interface {
 type Server struct {
 	Source
 	Guard
+	Policy  jobs.Policy                      // by which jobs are judged
 	Prefix  string                           // of the leases, "/" for all
 	Version string                           // of the program
 	Say     func(format string, args ...any) // a line for who runs it
@@ -46,18 +48,20 @@ type Server struct {
 	handler   http.Handler
 	streams   context.Context // ends when no more events are to be sent
 	listeners atomic.Int64    // to events
+	scrapes   chan struct{}   // has an element for each that goes on
 	pages     page.Pages
 }
 
 // Init makes s ready to serve.
 func (s *Server) Init() {
-	s.started, s.streams = time.Now(), context.Background()
+	s.started, s.streams, s.scrapes = time.Now(), context.Background(), make(chan struct{}, maxScrapes)
 	if s.limits == (limits{}) {
 		s.limits = defaultLimits
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.serveFleetPage)
 	mux.HandleFunc("GET /lease/{path...}", s.serveLeasePage)
+	mux.HandleFunc("/lease", http.NotFound) // else the mux sends a redirect
 	mux.Handle("GET /static/{name}", http.StripPrefix("/static/", page.Static()))
 	mux.HandleFunc("GET /api/v1/leases", s.serveLeases)
 	mux.HandleFunc("GET /api/v1/leases/{path...}", s.serveLease)
@@ -65,7 +69,7 @@ func (s *Server) Init() {
 	mux.HandleFunc("GET /api/v1/events", s.serveEvents)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.Handle("GET /metrics", s.metrics())
+	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	if s.Client != nil {
 		mux.HandleFunc("POST /lease/{path...}", s.serveForm)
 		mux.HandleFunc("POST /api/v1/leases/{path...}", s.serveWrite)

@@ -48,7 +48,15 @@ func (p *picture) set(s board.Snapshot) {
 
 // known is a picture of jobs that is known.
 func known(all ...*jobs.Job) board.Snapshot {
-	return board.Snapshot{Jobs: all, Known: true, Changed: time.Now()}
+	return board.Snapshot{Jobs: boarded(all), Known: true, Changed: time.Now()}
+}
+
+func boarded(all []*jobs.Job) []*board.Job {
+	var jobs []*board.Job
+	for _, j := range all {
+		jobs = append(jobs, &board.Job{Job: *j})
+	}
+	return jobs
 }
 
 func held(path, holder string) *jobs.Job {
@@ -90,7 +98,7 @@ func serve(t *testing.T, change func(*web.Server), all ...*jobs.Job) *site {
 	}
 	p := &picture{changed: make(chan struct{})}
 	p.set(known(all...))
-	s := &web.Server{Source: p, Prefix: "/", Version: "v1", Say: t.Logf, Timeout: patience}
+	s := &web.Server{Source: p, Policy: jobs.Policy{Grace: jobs.DefaultGrace}, Prefix: "/", Version: "v1", Say: t.Logf, Timeout: patience}
 	s.Hosts = web.AllowedHosts(l.Addr(), nil)
 	if change != nil {
 		change(s)
@@ -225,7 +233,7 @@ func await(t *testing.T, events <-chan event, what string, fits func(event) bool
 var errAway = errors.New("ZooKeeper at zk1: connection refused")
 
 func away(all ...*jobs.Job) board.Snapshot {
-	return board.Snapshot{Jobs: all, UnknownSince: time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC), Err: errAway, Changed: time.Now()}
+	return board.Snapshot{Jobs: boarded(all), UnknownSince: time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC), Err: errAway, Changed: time.Now()}
 }
 
 func want[T comparable](t *testing.T, what string, got, want T) {
