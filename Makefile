@@ -91,8 +91,8 @@ lint:
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
-	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
 	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
+	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

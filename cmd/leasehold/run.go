@@ -285,7 +285,7 @@ func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
 		file, err = localRun{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
 	}
 	if err != nil {
-		f.lease.store.logger().Debug("leasehold drain does not see this run", "path", l.Path(), "holder", l.Holder(), "reason", err)
+		f.lease.store.warn("\"leasehold drain --wait\" will not wait for this run: %v", err)
 	}
 	return file
 }
