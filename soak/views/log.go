@@ -74,8 +74,8 @@ func (l *Log) Has(kind Kind, value string) bool {
 	})
 }
 
-// A disagreement is what a source has shown of a job from one time to another, and no
-// command has said then.
+// A disagreement is what a source has shown of a job from one time to another, at
+// least, and no command has said then.
 type disagreement struct {
 	source, path, value string
 	from, to            time.Time
@@ -113,11 +113,11 @@ func (l *Log) Disagreements() []string {
 			}
 			d := open[key]
 			if d == nil {
-				d = &disagreement{source: s.Source, path: path, value: value, from: s.from}
+				d = &disagreement{source: s.Source, path: path, value: value, from: s.to}
 				open[key] = d
 			}
 			wasLong := d.to.Sub(d.from) > MostStale
-			if d.to, d.want = s.to, want; !wasLong && d.to.Sub(d.from) > MostStale {
+			if d.to, d.want = s.from, want; !wasLong && d.to.Sub(d.from) > MostStale {
 				all = append(all, fmt.Sprintf("%s shows %q of %s from %s to %s at least, want one of %q", d.source, value, path, clock(d.from), clock(d.to), want))
 			}
 		}
