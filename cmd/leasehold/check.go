@@ -94,6 +94,9 @@ func (f *checkFlags) validate(paths []string) error {
 		if err != nil {
 			return err
 		}
+		if _, ok := s.Next(time.Now()); !ok {
+			return usage("--schedule %q is never due", f.schedule.expression)
+		}
 		f.policy.Schedule = &s
 	}
 	return nil
