@@ -20,7 +20,7 @@ const (
 	// A change comes as several, such as the deletion of a record and the creation of
 	// the next: gatherTime is how long Follow waits for the others, and minRound from
 	// one reading to the next. What changes again and again is read once in a round.
-	gatherTime = 10 * time.Millisecond
+	gatherTime = 20 * time.Millisecond
 	minRound   = 100 * time.Millisecond
 
 	pingTime  = time.Second     // from one ping to the next
@@ -41,7 +41,8 @@ const (
 //
 // A watch of all nodes below a path needs servers of ZooKeeper 3.6 or later. It stays
 // on the connection when Follow has returned. Servers tell nobody when an ACL
-// changes: what could not be read is tried again every minute.
+// changes: what could not be read is asked for again every minute, and what may no
+// longer be read stays as it was until the next connection.
 func (s *Store) Follow(ctx context.Context, prefix string, tell func(leasehold.News)) error {
 	f := &follower{
 		reader: reader{store: s, leases: map[string]*followed{}, tell: tell},
@@ -84,7 +85,7 @@ func (f *follower) follow(ctx context.Context) (begun bool, err error) {
 	asOf := leasehold.ReadInstant()
 	watch, err := f.session.do(ctx, zk.AddWatch(f.root(), f.note))
 	if errors.Is(err, zk.ErrUnimplemented) {
-		return false, fmt.Errorf("its servers can't tell of changes: they are older than ZooKeeper 3.6: %w", err)
+		return false, fmt.Errorf("its servers can't tell of changes: they are not ZooKeeper 3.6 or later: %w", err)
 	}
 	if err != nil {
 		return false, err

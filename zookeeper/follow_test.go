@@ -258,12 +258,12 @@ func TestCostsOfFollow(t *testing.T) {
 		p.wantFresh()
 		return int(server.Counters(t).Packets - before.Packets), time.Since(begun)
 	}
-	// cost fails t unless f costs that many, and pings.
-	cost := func(what string, own, reads int, f func()) {
+	// cost fails t unless f costs want reads, besides its own requests and pings.
+	cost := func(what string, own, want int, f func()) {
 		t.Helper()
 		got, took := count(f)
-		if pings := int(took/time.Second) + 1; got < own+reads || got > own+reads+pings {
-			t.Errorf("%s: got %d requests, want %d, %d reads and up to %d pings", what, got, own, reads, pings)
+		if pings := int(took/time.Second) + 1; got < own+want || got > own+want+pings {
+			t.Errorf("%s: got %d requests, want %d, %d reads and up to %d pings", what, got, own, want, pings)
 		}
 	}
 	cost("nothing", 0, 0, func() { time.Sleep(2 * time.Second) })
@@ -289,12 +289,21 @@ func TestCostsOfFollow(t *testing.T) {
 			edit(t, s, l.Path(), "2")
 		}
 	})
-	cost("a grant that is logged", 4, 2, func() {
-		if _, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/0"}, enter(t, "host-b", "3")); err != nil {
-			t.Fatal(err)
+	// The record of a grant is deleted, created and set. On a busy machine these may
+	// be told one after another, and each is read.
+	for what, grant := range map[string]func(){
+		"a grant that is logged": func() {
+			if _, _, err := s.Grant(t.Context(), leasehold.Entry{Path: "/jobs/0"}, enter(t, "host-b", "3")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a grant on a new path": func() { acquire(t, s, "host-a", "/jobs/new") },
+	} {
+		got, took := count(grant)
+		if pings := int(took/time.Second) + 1; got < 3+2 || got > 4+2+2+pings {
+			t.Errorf("%s: got %d requests, want 3 or 4, 2 to 4 reads and up to %d pings", what, got, pings)
 		}
-	})
-	cost("a grant on a new path", 3, 2, func() { acquire(t, s, "host-a", "/jobs/new") })
+	}
 	cost("a connection that was lost: the session, the watch, the nodes, the records, and one log", 2, 1+1+(n+2)+(n+1)+1, func() {
 		proxy.Cut()
 		edit(t, s, "/jobs/1", "3")
