@@ -24,8 +24,7 @@ const securityHelp = `How to ask an ensemble that is closed to others. Every sub
 store has these flags.
 
 FLAGS
-Where a flag is not given, its variable counts: LEASEHOLD_TLS_CA, _TLS_CERT,
-_TLS_KEY, _TLS_SERVER_NAME, LEASEHOLD_AUTH, _AUTH_FILE and LEASEHOLD_ACL.
+Where a flag is not given, its variable counts: see leasehold help environment.
 
 LEASEHOLD_AUTH and the file have what --auth has: digest:alice:secret is for
 "auth_data" in kazoo, sasl:alice:secret for "sasl_options" (DIGEST-MD5). The file
