@@ -8,6 +8,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
@@ -31,6 +34,9 @@ func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (co
 		return p.report(err)
 	}
 	root := p.rootCommand()
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		p.prepareCompletion(root)
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -262,14 +262,21 @@ func (s *securityFlags) checkAuth(u *storeURL, variable string) error {
 	return nil
 }
 
+// What --acl takes.
+const (
+	aclOpen      = "open"
+	aclCreator   = "creator"
+	aclReadWorld = "read-world"
+)
+
 func (f *storeFlags) checkACL(u *storeURL) error {
 	g := f.security.setting("acl")
 	acl := zookeeper.OpenACL()
 	switch g.value {
-	case "open":
-	case "creator":
+	case aclOpen:
+	case aclCreator:
 		acl = zookeeper.CreatorACL()
-	case "read-world":
+	case aclReadWorld:
 		acl = zookeeper.ReadWorldACL()
 	default:
 		if g.source == "" {
@@ -280,7 +287,7 @@ func (f *storeFlags) checkACL(u *storeURL) error {
 	t := u.options.TLS
 	nobody := u.options.Auth == (zookeeper.Auth{}) && (t == nil || t.Certificates == nil)
 	switch {
-	case g.value == "open" || !nobody:
+	case g.value == aclOpen || !nobody:
 		u.options.ACL = acl
 	case g.flag || !f.mustExist: // else it is for others, that create
 		return g.wrong("%s is %s, which needs somebody to be the creator: a user (--auth-file) or a client certificate (--tls-cert)", g.source, g.value)
@@ -291,7 +298,7 @@ func (f *storeFlags) checkACL(u *storeURL) error {
 // warnIfOpen warns of an --acl that comes too late for the lease at path.
 func (f *storeFlags) warnIfOpen(ctx context.Context, s leasehold.Store, path string) {
 	z, ok := s.(*zookeeper.Store)
-	if value := f.security.setting("acl").value; !ok || value == "" || value == "open" {
+	if value := f.security.setting("acl").value; !ok || value == "" || value == aclOpen {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
