@@ -25,6 +25,7 @@ type program struct {
 	signals               *supervise.Signals // nil until a subcommand catches them
 
 	quiet, verbose bool
+	execCondition  bool // any exit code but 0 and that of a denial makes a systemd unit fail
 	security       securityFlags
 }
 
