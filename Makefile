@@ -29,6 +29,9 @@ test-packages: deps-packages
 	go vet -tags packages ./packaging
 	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
 
+# Modules of their own, so that go.mod has none of what they are for.
+in_adapters = @for m in adapters/*/; do echo "$$m: $(1)"; (cd $$m && $(1)) || exit; done
+
 # The tests run on a real ZooKeeper and beside real kazoo. LEASEHOLD_TEST_PAIR says
 # which: debian (the default) or newest. Most of their time is spent waiting, hence
 # more of them at once than there are processors.
@@ -37,6 +40,7 @@ PAIR := $(or $(LEASEHOLD_TEST_PAIR),debian)
 
 test: deps-$(PAIR)
 	go test $(GOTESTFLAGS) ./...
+	$(call in_adapters,go test $(GOTESTFLAGS) ./...)
 
 # The packages that talk to a server or to kazoo, on the newest of both.
 test-newest: deps-newest
@@ -87,6 +91,7 @@ lint:
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
+	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

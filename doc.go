@@ -33,7 +33,8 @@
 // which is one of those times, to the first who asks. If that host dies or fails,
 // others are granted the tick again, while attempts are left; after a success nobody
 // is. [Client.Runs] shows the runs, [Client.Reopen] allows one more, [Client.Pause]
-// and [Client.Resume] stop all. docs/schedules.md has every rule.
+// and [Client.Resume] stop all. docs/schedules.md has every rule. A [Job] puts this
+// together for schedulers within the process.
 //
 // [Lease.Hold] keeps a lease while a function runs, and enters in the run log how it
 // ended. For work that can't be one function there are [Lease.KeepAlive] and

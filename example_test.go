@@ -59,6 +59,37 @@ func ExampleClient_TryAcquireTick() {
 	// host-a: lease "/db/nightly" is held by "host-b" until 2026-11-26T01:59:54Z
 }
 
+// A scheduler within the process, here one that has only a ticker. Every replica of a
+// service has it; the report is made by one of them, each night.
+func ExampleJob() {
+	nightly, err := schedule.Parse("0 2 * * *", "UTC")
+	if err != nil {
+		log.Fatal(err)
+	}
+	now := time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC) // in earnest it is left out
+	clock := func() time.Time { return now }
+	store := leasetest.NewStore() // zookeeper.Open, in earnest
+	store.Now = clock
+
+	for _, replica := range []string{"pod-1", "pod-2", "pod-3"} {
+		report := leasehold.Job{
+			Client:   &leasehold.Client{Store: store, Holder: replica, Now: clock},
+			Path:     "/db/nightly",
+			Schedule: leasehold.Schedule{Name: nightly.String(), Timezone: nightly.Zone(), Ticks: nightly.Around},
+			Duration: time.Minute,
+			Do: func(ctx context.Context, l *leasehold.Lease) error {
+				fmt.Println(replica, "reports for", l.Tick().Format(time.DateTime))
+				return ctx.Err()
+			},
+		}
+		// In earnest: for range time.Tick(time.Minute) { … }
+		if err := report.Run(context.Background()); err != nil {
+			log.Print(err)
+		}
+	}
+	// Output: pod-1 reports for 2026-11-25 02:00:00
+}
+
 // Work that can't be one function: it begins in one place, and ends in another.
 func ExampleLease_KeepAlive() {
 	client := leasehold.Client{Store: leasetest.NewStore(), Holder: "host-a", RunLog: true}

@@ -62,6 +62,11 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	if err := f.checkTime(0); err != nil {
 		return err
 	}
+	ctx, stopLooking, err := untilDrained(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopLooking()
 	_, limit := f.limits(start)
 	if client.Store, err = f.store.open(ctx, limit); err != nil {
 		return err
@@ -71,13 +76,16 @@ func (f *leaseFlags) acquireAndPrint(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.refuseIfDrained(ctx, l); err != nil {
+		return err
+	}
 	f.store.sayIfMade(client.Store)
 	f.store.warnIfOpen(ctx, client.Store, l.Path())
 	if f.store.json {
-		return writeJSON(f.store.stdout, withoutLogs([]leasehold.Status{{
+		return writeStatuses(f.store.stdout, []leasehold.Status{{
 			Path: l.Path(), Slot: l.Slot(), State: leasehold.Held, Holder: l.Holder(),
 			End: l.End(), Remaining: max(0, time.Until(l.End())), Since: l.Since(), Token: l.Token(),
-		}}))
+		}})
 	}
 	return writeAll(f.store.stdout, fmt.Appendf(nil, "%s held until %s (token %d)\n", text.Escape(l.Path()), text.Time(l.End()), l.Token()))
 }

@@ -57,27 +57,28 @@ asks the store for 300 ms at most. The packages install it for all three.`,
 // only called where a shell asks: no other start has to wait for it.
 func (p *program) prepareCompletion(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	for _, cmd := range root.Commands() {
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			f.Hidden = false // the security flags, which help only names
-			value, _ := pflag.UnquoteUsage(f)
-			words, ok := f.Value.(wordValue)
-			switch {
-			case ok:
-				completeFlag(cmd, f, words.words(), cobra.ShellCompDirectiveNoFileComp)
-			case f.Name == "acl":
-				completeFlag(cmd, f, []string{aclOpen, aclCreator, aclReadWorld}, cobra.ShellCompDirectiveNoFileComp)
-			case value == "FILE":
-				completeFlag(cmd, f, nil, cobra.ShellCompDirectiveDefault)
-			}
-		})
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { completeFlag(cmd, f) })
+		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { completeFlag(cmd, f) })
 		if cmd.Flags().Lookup("store") != nil {
 			cmd.ValidArgsFunction = p.completePath
 		}
 	}
 }
 
-func completeFlag(cmd *cobra.Command, f *pflag.Flag, words []string, files cobra.ShellCompDirective) {
+func completeFlag(cmd *cobra.Command, f *pflag.Flag) {
+	f.Hidden = false // the security flags, which help only names
+	var words []string
+	files := cobra.ShellCompDirectiveNoFileComp
+	value, _ := pflag.UnquoteUsage(f)
+	switch v, ok := f.Value.(wordValue); {
+	case ok:
+		words = v.words()
+	case f.Name == "acl":
+		words = []string{aclOpen, aclCreator, aclReadWorld}
+	case value == "FILE":
+		files = cobra.ShellCompDirectiveDefault
+	}
 	// Subcommands share flags: that it is known already is no error.
 	_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(words, files))
 }

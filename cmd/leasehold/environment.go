@@ -8,6 +8,7 @@ const environmentHelp = `Where its flag is not given, leasehold reads
   LEASEHOLD_TIMEZONE         the time zone of a schedule, for --timezone
   LEASEHOLD_AUTH             user and password, for --auth; COMMAND does not get it
   LEASEHOLD_AUTH_FILE        the file that has them, for --auth-file
+  LEASEHOLD_LOG_FORMAT       text or json, for --log-format
   LEASEHOLD_ACL              who may use what is created, for --acl
   LEASEHOLD_TLS_CA           for --tls-ca
   LEASEHOLD_TLS_CERT         for --tls-cert
@@ -17,6 +18,7 @@ const environmentHelp = `Where its flag is not given, leasehold reads
 There is no flag for
   LEASEHOLD_RUNTIME_DIR  a directory that containers of one host share, and not the
                          network: an earlier run is seen there
+  LEASEHOLD_STATE_DIR    where it is kept whether this host is drained
 
 COMMAND of leasehold run gets
   LEASEHOLD_PATH          of the lease; with slots, of the slot

@@ -31,12 +31,14 @@ func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (co
 			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})
 		}
 	}()
-	if err := checkLimits(); err != nil {
-		return p.report(err)
-	}
 	root := p.rootCommand()
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		p.prepareCompletion(root)
+	}
+	for _, err := range []error{p.format.setFromVariable(), checkLimits()} {
+		if err != nil {
+			return p.report(err)
+		}
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -198,26 +197,27 @@ func (m *manPage) files() {
 		func(path string) string { return "Pa " + path })
 }
 
-// exits has the codes of this command alone, which help lists, and the common ones.
+// exits has the codes that the help of this command lists, and the common ones, unless
+// those are all.
 func (m *manPage) exits(own []tagged) {
-	_, common := cutExits(rootHelp)
-	for _, row := range common {
-		asks := m.cmd.Flags().Lookup("store") != nil
-		runs := strings.Contains(m.cmd.Use, "COMMAND")
-		switch {
-		case !m.cmd.HasParent(): // own are these
-		case runs, asks && !strings.Contains(row.meaning, "COMMAND"), row.term == fmt.Sprint(exitUsage), row.term == fmt.Sprint(exitInternal):
-			own = append(own, row)
-		}
-	}
+	runs := strings.Contains(m.cmd.Use, "COMMAND")
 	m.macro("Sh", "EXIT STATUS")
-	if !m.cmd.HasParent() || strings.Contains(m.cmd.Use, "COMMAND") {
+	all := slices.ContainsFunc(own, func(row tagged) bool { return row.term == "0" })
+	switch {
+	case !m.cmd.HasParent():
 		m.filled("That of COMMAND, or 128 and the number of its signal, once it ran; else one of those below.")
-	} else {
-		m.filled("Zero if all went well, 128 and the number of a signal that ended it, or one of those below.")
+	case all:
+	case runs:
+		m.filled("That of COMMAND, or 128 and the number of its signal, once it ran; else one of those below, which are those of all subcommands.")
+	default:
+		m.filled("Zero if all went well, 128 and the number of a signal that ended it, or one of those below, which are those of all subcommands.")
 	}
-	if m.cmd.HasParent() {
-		m.filled("A code means the same for all subcommands, unless it is below 64.")
+	if _, common := cutExits(rootHelp); m.cmd.HasParent() && !all {
+		for _, row := range common {
+			if runs || !strings.Contains(row.meaning, "COMMAND") {
+				own = append(own, row)
+			}
+		}
 	}
 	m.list(own, escapeMdoc)
 }

@@ -65,7 +65,7 @@ func (f *releaseFlags) run(ctx context.Context, path string) error {
 	var held *leasehold.HeldError
 	switch {
 	case errors.As(err, &held) && f.store.json && interrupted(ctx) == nil:
-		if err := writeJSON(f.store.stdout, withoutLogs(denied(held))); err != nil {
+		if err := writeStatuses(f.store.stdout, denied(held)); err != nil {
 			return err
 		}
 		return err
@@ -76,7 +76,7 @@ func (f *releaseFlags) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(f.store.stdout, withoutLogs(statuses))
+	return writeStatuses(f.store.stdout, statuses)
 }
 
 func (f *releaseFlags) validate(path string) (*leasehold.Client, error) {
@@ -167,7 +167,7 @@ func (f *releaseFlags) anotherToken(ctx context.Context, c *leasehold.Client, pa
 		return err
 	}
 	if f.store.json {
-		if err := writeJSON(f.store.stdout, withoutLogs([]leasehold.Status{s})); err != nil {
+		if err := writeStatuses(f.store.stdout, []leasehold.Status{s}); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -12,9 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
-	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // A program is one run of leasehold: what it was given, and the flags that
@@ -26,6 +22,8 @@ type program struct {
 
 	quiet, verbose bool
 	execCondition  bool // any exit code but 0 and that of a denial makes a systemd unit fail
+	format         logFormat
+	progress       progress
 	security       securityFlags
 }
 
@@ -40,7 +38,8 @@ Exit codes: that of COMMAND, or 128+signal, once it ran; else
   70        internal error, or a ulimit is too low
   71        a clock is off: this host's, or the servers'
   73        an earlier run still runs on this host
-  75        not obtained: another has it, or the tick needs no run (-E)
+  75        not obtained: another has it, the tick needs no run, or the host is drained
+            (-E)
   77        no permission
   78        configuration
   79        lease lost, and COMMAND stopped
@@ -72,7 +71,7 @@ func (p *program) rootCommand() *cobra.Command {
 			case len(args) > 0:
 				return unknownCommand(root, args[0])
 			case !versionToo:
-				return usage("no command; want " + commandNames)
+				return usage("no command; want %s", commandNames(root))
 			}
 			return nil
 		},
@@ -81,6 +80,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.Flags().BoolVar(&versionToo, "version", false, "print the version")
 	root.PersistentFlags().BoolVarP(&p.quiet, "quiet", "q", false, "no word about a denial; errors still print")
 	root.PersistentFlags().BoolVarP(&p.verbose, "verbose", "v", false, "log to stderr what happens")
+	root.PersistentFlags().Var(&p.format, "log-format", "of leasehold's own lines on stderr: text, or json, one object a line; default $"+logFormatVariable+", else text")
 	root.PersistentFlags().SortFlags = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if before := cmd.Flags().Args(); !cmd.HasParent() && len(before) > 0 { // then it is a flag of what comes before it
@@ -90,7 +90,7 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.completionCommand(), p.versionCommand(), p.securityCommand(), environmentCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.serveCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.completionCommand(), p.versionCommand(), p.securityCommand(), environmentCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.InitDefaultHelpCmd()
 	addHelp(root)
@@ -100,14 +100,24 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-const commandNames = "run, acquire, release, status, list, history, plan, again, pause, resume, completion or version"
+// commandNames lists the subcommands, for those who gave none that there is.
+func commandNames(root *cobra.Command) string {
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.Runnable() && cmd.Name() != "help" {
+			names = append(names, cmd.Name())
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		return usage("unknown command %q; did you mean %s?", name, strings.Join(quoteAll(near), " or "))
 	}
-	return usage("unknown command %q; want %s", name, commandNames)
+	return usage("unknown command %q; want %s", name, commandNames(root))
 }
 
 // addHelp makes every usage error of cmd say where there is help, and the
@@ -157,7 +167,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
@@ -168,49 +178,6 @@ func flagMessage(err error) string {
 	}
 	return fmt.Sprintf("%s is %q, %s", name, invalid.GetValue(), want)
 }
-
-// logger returns where the library logs to.
-func (p *program) logger() *slog.Logger {
-	if !p.verbose {
-		return slog.New(warningHandler{p})
-	}
-	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// A warningHandler prints those warnings of the library that end in no error and
-// that people should know all the same, also without -v: that a holder's name is
-// in use on another machine, that a run is not in the run log, that the schedule is
-// another one, and, unless -q is given, that a store that is waited for does not answer.
-type warningHandler struct{ *program }
-
-func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn
-}
-
-func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
-	if record.Message == leasehold.SilentStore && !h.quiet {
-		h.say("%s", record.Message)
-	}
-	var details []string
-	record.Attrs(func(a slog.Attr) bool {
-		details = append(details, a.String())
-		if e, ok := a.Value.Any().(*leasehold.LogError); ok {
-			h.say("warning: the run is not in the run log: %v (--log=false asks for none)", e)
-		}
-		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
-			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
-				e.Holder, e.Path, text.Time(e.End), e.Other, e.Machine)
-		}
-		return true
-	})
-	if record.Message == leasehold.NewSchedule {
-		h.say("warning: %s (%s)", record.Message, strings.Join(details, ", "))
-	}
-	return nil
-}
-
-func (h warningHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
-func (h warningHandler) WithGroup(string) slog.Handler      { return h }
 
 // wantPaths refuses arguments other than least to most of the paths that what
 // names; most < 0 means any number.

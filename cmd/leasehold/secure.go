@@ -141,13 +141,13 @@ func (f *storeFlags) secure(u *storeURL) error {
 		return err
 	}
 	for _, w := range s.warnings {
-		f.say("warning: %s", w)
+		f.warn("%s", w)
 	}
 	if s.insecure {
-		f.say("warning: --tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
+		f.warn("--tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
 	}
 	if s.flags.Changed("auth") {
-		f.say("warning: --auth: other users may have read the password in the process list; use --auth-file or $" + authVariable)
+		f.warn("--auth: other users may have read the password in the process list; use --auth-file or $" + authVariable)
 	}
 	return nil
 }
@@ -304,6 +304,6 @@ func (f *storeFlags) warnIfOpen(ctx context.Context, s leasehold.Store, path str
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if open, err := z.OpenToAll(ctx, path); err == nil && open {
-		f.say("warning: lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
+		f.warn("lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
 	}
 }
