@@ -56,7 +56,7 @@ func TestDrainHidesNoUnknownOutcome(t *testing.T) {
 	if got := interrupted(ctx); got == nil {
 		t.Fatal("got no cause, want the drain")
 	}
-	f := &leaseFlags{duration: time.Minute}
+	f := &leaseFlags{store: storeFlags{program: &program{}}, duration: time.Minute}
 	for err, want := range map[error]int{leasehold.ErrOutcomeUnknown: exitUnavailable, leasehold.ErrUnreachable: 33} {
 		c := leasehold.Client{Store: failing{leasetest.NewStore(), err}, Holder: "host-a"}
 		_, got := f.obtain(ctx, &c, "/x", time.Now())
@@ -93,7 +93,7 @@ func TestHandOverIsAtOnce(t *testing.T) {
 			t.Fatalf("got a grant %v before COMMAND's end, want it later", -took)
 		}
 		cmd := exec.Command("leasehold", "run", "--store", "zk://"+addr, "-d", "1m", path+"-nothing", "--", "true")
-		cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10")
+		cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10", holderVariable+"=host-c", stateVariable+"=/nonexistent")
 		begun := time.Now()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -145,7 +145,7 @@ func handOver(t *testing.T, conn *zk.Conn, addr, path string) (ended, granted ti
 	start("host-a", append(run, `trap 'date +%s%N >ended; exit' TERM; echo >running; while :; do sleep 0.02; done`)...)
 	await("running", "\n")
 	start("host-b", append(run, `echo >taken; sleep 60`)...)
-	await("host-b-run", "lease not acquired")
+	await("host-b-run", "lease denied")
 	start("host-a", "drain", "--hand-over")
 	await("taken", "\n")
 	_, stat, err := conn.Get(path + "/lease_holder")

@@ -8,7 +8,6 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
-	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 )
 
 // A followedStore is a store that is opened as soon as it can be reached, and the
@@ -16,6 +15,7 @@ import (
 type followedStore struct {
 	flags  *storeFlags
 	prefix string
+	grace  time.Duration // with which jobs are judged
 	first  chan struct{} // closed when there is a board
 
 	mu    sync.Mutex
@@ -32,7 +32,7 @@ func (s *followedStore) run(ctx context.Context) error {
 		return err
 	}
 	defer s.flags.closeStore(store)
-	b := board.New(store, s.prefix, jobs.DefaultGrace)
+	b := board.New(store, s.prefix, s.grace)
 	s.mu.Lock()
 	s.store, s.board = store, b
 	s.mu.Unlock()

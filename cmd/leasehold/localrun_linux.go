@@ -72,22 +72,19 @@ func localRuns() ([]localRun, error) {
 			}
 		}
 	}
-	runs = slices.DeleteFunc(runs, func(r localRun) bool {
-		own := os.Getenv(stateVariable)
-		return own != "" && r.StateDirs != nil && !slices.Contains(r.StateDirs, filepath.Clean(own))
-	})
 	for i := range runs {
 		r := &runs[i]
 		r.info, _ = os.Stat(r.file)
-		r.User, r.StateDirs = ownerName(fmt.Sprintf("/proc/%d", r.PID)), nil
+		r.User = ownerName(fmt.Sprintf("/proc/%d", r.PID))
 	}
+	runs = slices.DeleteFunc(runs, func(r localRun) bool { return r.info == nil }) // ended meanwhile
 	slices.SortFunc(runs, func(a, b localRun) int { return a.Since.Compare(b.Since) })
-	sameRun := func(a, b localRun) bool { return os.SameFile(a.info, b.info) } // between fork and exec
+	sameRun := func(a, b localRun) bool { return os.SameFile(a.info, b.info) } // a child before its exec
 	return slices.CompactFunc(runs, sameRun), nil
 }
 
-// readRun returns what a run has published as a descriptor in /proc. Any user can
-// make such a file, of whatever it is.
+// readRun returns what a run of this host has published as a descriptor in /proc. Any
+// user can make such a file, of whatever it is.
 func readRun(fd string) (localRun, bool) {
 	if to, err := os.Readlink(fd); err != nil || !strings.HasPrefix(to, "/memfd:"+runFile+" ") {
 		return localRun{}, false
@@ -102,13 +99,19 @@ func readRun(fd string) (localRun, bool) {
 	}
 	r := localRun{file: fd}
 	err = json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&r)
-	return r, err == nil && r.Path != "" && len(r.StateDirs) > 0 // else it is not written yet, and will see the drain
+	if err != nil || r.Path == "" { // it is not written yet, and will see the drain
+		return localRun{}, false
+	}
+	own := os.Getenv(stateVariable)
+	isHere := own == "" || slices.Contains(r.StateDirs, filepath.Clean(own))
+	r.StateDirs = nil
+	return r, isHere
 }
 
 // goesOn reports whether the run still has its lease.
 func (r localRun) goesOn() bool {
 	now, err := os.Stat(r.file)
-	return err == nil && r.info != nil && os.SameFile(now, r.info)
+	return err == nil && os.SameFile(now, r.info)
 }
 
 // ownerName returns the name of the user whose process it is.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/web"
 )
 
@@ -26,6 +27,7 @@ const serveExamples = `  # for this host's users: http://127.0.0.1:8470/
 type serveFlags struct {
 	store      storeFlags
 	listen     string
+	policy     jobs.Policy
 	allowWrite bool
 	hosts      []string
 	proxies    []string
@@ -52,6 +54,8 @@ how to put it behind a proxy: docs/serve.md.`,
 	flags := cmd.Flags()
 	f.store.register(flags, "")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8470", "listen at `ADDRESS`:PORT; without an address at all of this host's")
+	f.policy.Grace = jobs.DefaultGrace
+	flags.Var((*duration)(&f.policy.Grace), "grace", "for how long a tick may be due before a job is late or failed")
 	flags.StringArrayVar(&f.hosts, "allow-host", nil, "also answer requests for the host `NAME`, with this port, none or the one that NAME has; may be repeated")
 	flags.BoolVar(&f.allowWrite, "allow-write", false, "let those who reach it release, pause, resume, and run again; needs a --listen of this host alone, or --trusted-proxy")
 	flags.StringArrayVar(&f.proxies, "trusted-proxy", nil, "take requests from `CIDR` alone, an address or a network; may be repeated")
@@ -88,7 +92,7 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 		l.Close()
 		return err
 	}
-	followed := &followedStore{flags: &f.store, prefix: prefix, first: make(chan struct{})}
+	followed := &followedStore{flags: &f.store, grace: f.policy.Grace, prefix: prefix, first: make(chan struct{})}
 	server.Source = followed
 	server.Hosts = web.AllowedHosts(l.Addr(), f.hosts)
 	if f.allowWrite {
@@ -116,7 +120,10 @@ func serveAndFollow(ctx context.Context, server *web.Server, l net.Listener, fol
 
 // server makes a server of the flags, without what the store and the listener add.
 func (f *serveFlags) server(prefix string) (*web.Server, error) {
-	s := &web.Server{Prefix: prefix, Version: version(), Say: f.store.say, Timeout: f.store.timeout, User: whoAsks(), UserHeader: f.userHeader}
+	s := &web.Server{Policy: f.policy, Prefix: prefix, Version: version(), Say: f.store.say, Timeout: f.store.timeout, User: whoAsks(), UserHeader: f.userHeader}
+	if f.policy.Grace < 0 {
+		return nil, usage("--grace is %s, must not be negative", f.policy.Grace)
+	}
 	for _, host := range f.hosts {
 		if host == "" || strings.ContainsAny(host, "/@ ") {
 			return nil, usage("--allow-host is %q, want a name as in the header Host, like leases.example or leases.example:8443", host)

@@ -44,7 +44,7 @@ const below = "/ops/leases/"
 
 func newFake(t *testing.T, all ...*jobs.Job) *fake {
 	t.Helper()
-	f := &fake{t: t, jobs: all, view: page.View{Prefix: "/", Now: noon, Version: "0", AllowWrite: true, User: "ann"}, now: func() time.Time { return noon }}
+	f := &fake{t: t, jobs: all, view: page.View{Prefix: "/", Now: noon, Policy: jobs.Policy{Grace: jobs.DefaultGrace}, Version: "0", AllowWrite: true, User: "ann"}, now: func() time.Time { return noon }}
 	f.sort()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+below+"{$}", func(w http.ResponseWriter, r *http.Request) {

@@ -25,7 +25,9 @@ func at(clock string) time.Time {
 
 var now = at("12:20")
 
-func view() page.View { return page.View{Prefix: "/", Now: now, Version: "v1"} }
+func view() page.View {
+	return page.View{Prefix: "/", Now: now, Policy: jobs.Policy{Grace: jobs.DefaultGrace}, Version: "v1"}
+}
 
 // lease is a lease that is held until 12:21.
 func lease(path string) *jobs.Job {

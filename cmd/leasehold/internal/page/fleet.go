@@ -22,15 +22,15 @@ type Fleet struct {
 // pageSize is how many leases a page has.
 const pageSize = 100
 
-// states are the words that leases are found by, as they are shown.
-var states = []string{
+// States are the words that leases are found by, as they are shown.
+var States = []string{
 	string(jobs.IsLate), string(jobs.HasFailed), string(jobs.IsUnreadable), string(jobs.WasRetried),
 	string(jobs.Running), string(jobs.Retrying), string(jobs.IsPaused), string(jobs.Idle),
 	leasehold.Held.String(), leasehold.Expired.String(), leasehold.Free.String(), leasehold.Newer.String(),
 }
 
 // always are those of them that are shown when no lease is found by them.
-var always = states[:3]
+var always = States[:3]
 
 // A filter is a link that shows some of the leases.
 type filter struct {
@@ -55,7 +55,7 @@ type fleetBody struct {
 
 // Fleet writes the page of all leases.
 func (p *Pages) Fleet(w http.ResponseWriter, f Fleet) {
-	rows := p.rows.of(f.Jobs, f.judgedAt())
+	rows := p.rows.of(f.Jobs, f.Policy, f.judgedAt())
 	l := layout{View: f.View, Title: "Leases"}
 	body := fleetBody{Text: typed(f.Query.Get("q")), State: typed(f.Query.Get("state"))}
 	var problems []string
@@ -77,7 +77,7 @@ func (p *Pages) Fleet(w http.ResponseWriter, f Fleet) {
 		}
 	}
 	body.Filters = []filter{{Count: total, Link: link(body.Text, "", 1), Current: body.State == ""}}
-	for _, state := range states {
+	for _, state := range States {
 		current := state == body.State
 		if n := counts[state]; n > 0 || current || slices.Contains(always, state) {
 			body.Filters = append(body.Filters, filter{state, n, link(body.Text, state, 1), current})

@@ -57,12 +57,12 @@ func (p *Pages) Lease(w http.ResponseWriter, l Lease) {
 	}
 	page := layout{View: l.View, Root: root(l.Path), Title: l.Path}
 	for _, j := range slots(l.Jobs, l.Path) {
-		r := newRow(j, now)
+		r := newRow(j, l.Policy, now)
 		body.Slots = append(body.Slots, r)
 		page.Next = earlier(page.Next, r.changes)
 	}
 	if l.Job != nil {
-		body.Row = newRow(l.Job, now)
+		body.Row = newRow(l.Job, l.Policy, now)
 		page.Next = earlier(page.Next, body.Row.changes)
 		body.history = newHistory(body.Row, now)
 		body.Upcoming = next(l.Job, now)

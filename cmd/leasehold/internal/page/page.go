@@ -38,8 +38,9 @@ import (
 
 // A View is what all pages show.
 type View struct {
-	Prefix string    // of the leases that are served, "/" for all
-	Now    time.Time // by the clock that judges
+	Prefix string      // of the leases that are served, "/" for all
+	Now    time.Time   // by the clock that judges
+	Policy jobs.Policy // by which it does, the same for all Views
 
 	// UnknownSince is since when the state of the store is not known, zero while it is;
 	// and Why the reason, if that is known. What is shown was true then.
@@ -79,7 +80,6 @@ var templates = sync.OnceValue(func() *template.Template {
 		"clock": clock, "utc": utc, "span": span, "millis": time.Time.UnixMilli,
 		"at":    func(t, now time.Time) moment { return moment{t, now} },
 		"rowAt": func(r *row, now time.Time) rowAt { return rowAt{r, now} },
-		"grace": func() string { return fmt.Sprintf("%.0f minutes", policy.Grace.Minutes()) },
 		"build": build,
 	}).ParseFS(files, "templates/*.html"))
 })
@@ -140,9 +140,6 @@ func render(w http.ResponseWriter, status int, file string, l layout) {
 
 // root returns the relative link from the page of the lease at path to the fleet's.
 func root(path string) string { return strings.Repeat("../", strings.Count(path, "/")) }
-
-// policy is what all jobs are judged by.
-var policy = jobs.Policy{Grace: jobs.DefaultGrace}
 
 // An Error is a page that says why there is no other.
 type Error struct {

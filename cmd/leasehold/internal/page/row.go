@@ -26,7 +26,7 @@ type row struct {
 	made, changes time.Time // from when on, and until when, this is the row; changes is zero for always
 }
 
-func newRow(j *jobs.Job, now time.Time) *row {
+func newRow(j *jobs.Job, policy jobs.Policy, now time.Time) *row {
 	is := *j
 	if is.State == leasehold.Held && !now.Before(is.End) {
 		is.State, is.Remaining = leasehold.Expired, 0
@@ -170,8 +170,8 @@ type rowCache struct {
 	rows map[*jobs.Job]*row
 }
 
-// of returns a row for each job at the moment now.
-func (c *rowCache) of(all []*jobs.Job, now time.Time) []*row {
+// of returns a row for each job at the moment now. policy is always the same.
+func (c *rowCache) of(all []*jobs.Job, policy jobs.Policy, now time.Time) []*row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.rows) > 2*len(all) || c.rows == nil { // most are of jobs that are gone
@@ -181,7 +181,7 @@ func (c *rowCache) of(all []*jobs.Job, now time.Time) []*row {
 	for i, j := range all {
 		r := c.rows[j]
 		if r == nil || !r.holds(now) {
-			r = newRow(j, now)
+			r = newRow(j, policy, now)
 			c.rows[j] = r
 		}
 		rows[i] = r

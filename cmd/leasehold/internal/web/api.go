@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/cmd/leasehold/internal/page"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
@@ -64,9 +65,9 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	wanted := filter{text: strings.ToLower(query.Get("q")), state: query.Get("state")}
+	wanted := filter{text: strings.ToLower(query.Get("q")), state: query.Get("state"), policy: s.Policy}
 	if !wanted.isValid() {
-		refuse(w, http.StatusBadRequest, "state is %q, want one of %s", wanted.state, strings.Join(states, ", "))
+		refuse(w, http.StatusBadRequest, "state is %q, want one of %s", wanted.state, strings.Join(page.States, ", "))
 		return
 	}
 	snapshot, since := s.picture()

@@ -140,7 +140,7 @@ func (s *Server) gather() []*family {
 		if j.State == leasehold.Held {
 			info.add(1, labels+","+label("holder", text.Cut(text.Escape(j.Holder), text.Message)))
 		}
-		if judgement := j.Judge(judged, now); judgement.Problem != "" && judgement.Problem != jobs.HasNoLog {
+		if judgement := j.Judge(s.Policy, now); judgement.Problem != "" && judgement.Problem != jobs.HasNoLog {
 			problems.add(float64(judgement.Level), labels+","+label("problem", string(judgement.Problem)))
 		}
 	}

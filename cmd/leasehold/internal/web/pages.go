@@ -14,7 +14,7 @@ import (
 // view returns what every page shows.
 func (s *Server) view(r *http.Request, snapshot *board.Snapshot) page.View {
 	v := page.View{
-		Prefix: s.Prefix, Now: time.Now(), Version: s.version(snapshot),
+		Prefix: s.Prefix, Now: time.Now(), Policy: s.Policy, Version: s.version(snapshot),
 		UnknownSince: s.unknownSince(snapshot), Why: why(snapshot),
 		AllowWrite: s.Client != nil,
 	}

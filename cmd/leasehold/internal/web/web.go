@@ -12,6 +12,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/page"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
@@ -27,6 +28,7 @@ type Source interface {
 type Server struct {
 	Source
 	Guard
+	Policy  jobs.Policy                      // by which jobs are judged
 	Prefix  string                           // of the leases, "/" for all
 	Version string                           // of the program
 	Say     func(format string, args ...any) // a line for who runs it

@@ -98,7 +98,7 @@ func serve(t *testing.T, change func(*web.Server), all ...*jobs.Job) *site {
 	}
 	p := &picture{changed: make(chan struct{})}
 	p.set(known(all...))
-	s := &web.Server{Source: p, Prefix: "/", Version: "v1", Say: t.Logf, Timeout: patience}
+	s := &web.Server{Source: p, Policy: jobs.Policy{Grace: jobs.DefaultGrace}, Prefix: "/", Version: "v1", Say: t.Logf, Timeout: patience}
 	s.Hosts = web.AllowedHosts(l.Addr(), nil)
 	if change != nil {
 		change(s)
