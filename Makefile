@@ -3,10 +3,11 @@
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -18,6 +19,15 @@ build:
 # Builds in two folders, with a cache each, and compares the bytes.
 reproducible:
 	BUILD="$(BUILD)" scripts/reproducible
+
+# deb, rpm and apk of the commit that is checked out, into dist/.
+packages: deps-packages
+	NFPM=$(NFPM) scripts/packages
+
+# Builds the packages twice, and tries them in a Debian system of their own. It needs root.
+test-packages: deps-packages
+	go vet -tags packages ./packaging
+	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
 
 # Modules of their own, so that go.mod has none of what they are for.
 in_adapters = @for m in adapters/*/; do echo "$$m: $(1)"; (cd $$m && $(1)) || exit; done
@@ -80,7 +90,7 @@ capacity: deps-$(PAIR)
 
 deps: deps-debian
 
-deps-debian deps-newest:
+deps-debian deps-newest deps-packages:
 	scripts/deps $(@:deps-%=%)
 
 lint:
