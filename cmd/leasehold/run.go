@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,6 +226,9 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	}
 	f.lease.store.sayIfMade(client.Store)
 	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
+	if less := lessOn(runtime.GOOS); less != "" && !f.lease.store.program.quiet {
+		f.lease.store.say("%s", less)
+	}
 
 	child, err := f.start(executable, command, l, lock)
 	if err != nil {
@@ -235,6 +239,14 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	end := f.wait(ctx, child, l)
 	f.logEnd(child)
 	return f.finish(ctx, end, l)
+}
+
+// lessOn returns what run can't do on that system; "" if there is nothing.
+func lessOn(system string) string {
+	if system == "linux" {
+		return ""
+	}
+	return "on " + system + " only COMMAND's process group can be stopped, and no earlier run of another user is seen: docs/platforms.md"
 }
 
 // delay returns after a random part of --jitter, or when ctx ends.
