@@ -7,7 +7,7 @@ NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build platforms reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -97,12 +97,17 @@ lint:
 	@out=$$(go run $(GOFUMPT) -l .) && test -z "$$out" || \
 		{ echo "gofumpt would change: $$out" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet ./...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
 	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
 	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
+
+# Other systems and processors: what docs/platforms.md names. To vet is to build the
+# tests, too, of which the processors need none of their own.
+platforms:
+	for os in darwin freebsd openbsd; do GOOS=$$os CGO_ENABLED=0 go vet ./... || exit; done
+	for arch in arm64 386 riscv64; do GOARCH=$$arch CGO_ENABLED=0 go build ./... || exit; done
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.
