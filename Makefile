@@ -7,7 +7,7 @@ NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build platforms reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build platforms reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet operators model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -70,6 +70,10 @@ soak: deps-$(PAIR)
 TICKS ?= 15
 fleet: deps-$(PAIR)
 	FLEET_TICKS=$(TICKS) go test -run '^TestFleet$$' -count=1 -v -timeout $$(($(TICKS) + 15))m ./soak
+
+# 200 jobs that ten processes run, and whether all that shows them agrees: make operators MINUTES=10
+operators: deps-$(PAIR)
+	OPERATORS_MINUTES=$(MINUTES) go test -run '^TestOperators$$' -count=1 -v -timeout $$(($(MINUTES) + 15))m ./soak
 
 # The protocol, and what is broken of it, checked by spin: about ten minutes.
 model:
