@@ -234,8 +234,8 @@ func free(j *jobs.Job) {
 // someJobs is a fleet with all that a page shows.
 func someJobs() []*jobs.Job {
 	paused := job("/billing/dunning", "0 6 * * *", "ssssssssss")
-	paused.Log.Head.Paused = &runlog.Note{By: "ann@ops-1", Since: noon.Add(-26 * time.Hour), Reason: "the templates are being rewritten"}
-	paused.Log.Runs = append([]runlog.Run{{ID: "p", Holder: "ann@ops-1", Started: noon.Add(-26 * time.Hour), Result: runlog.Paused, Reason: "the templates are being rewritten"}}, paused.Log.Runs...)
+	paused.Log.Head.Paused = &runlog.Note{By: "ann@ops-1", Since: noon.Add(-3 * time.Hour), Reason: "the templates are being rewritten"}
+	paused.Log.Runs = append([]runlog.Run{{ID: "p", Holder: "ann@ops-1", Started: noon.Add(-3 * time.Hour), Result: runlog.Paused, Reason: "the templates are being rewritten"}}, paused.Log.Runs...)
 	all := []*jobs.Job{
 		paused,
 		job("/billing/invoices", "0 2 * * *", "sssssssfssssssssslssssssssf"),

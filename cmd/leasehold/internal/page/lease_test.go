@@ -104,7 +104,7 @@ func TestRunsWithoutSchedule(t *testing.T) {
 	if got := submatches(html, `<title>(2026[^<]*)</title>`); !slices.Equal(got, want) {
 		t.Errorf("got the marks %q, want %q", got, want)
 	}
-	if want := "12:10 resumed by hand all is well bob"; !strings.Contains(plainText(html), want) {
+	if want := "12:10 resumed by hand : all is well bob"; !strings.Contains(plainText(html), want) {
 		t.Errorf("got no %q in %s", want, plainText(html))
 	}
 	if strings.Contains(html, "no log") || strings.Contains(html, "greatest age") {

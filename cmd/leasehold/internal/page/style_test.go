@@ -67,6 +67,14 @@ func luminance(t *testing.T, color string) float64 {
 	return sum
 }
 
+// Nothing moves, so that nobody need ask for less of it.
+func TestNothingMoves(t *testing.T) {
+	t.Parallel()
+	if got := regexp.MustCompile(`animation|transition|scroll-behavior`).FindString(static(t, "page.css")); got != "" {
+		t.Errorf("got %s in the style, want none", got)
+	}
+}
+
 // No color is used but those that TestContrast looks at.
 func TestNoOtherColors(t *testing.T) {
 	t.Parallel()

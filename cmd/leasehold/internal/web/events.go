@@ -45,10 +45,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	st := &stream{server: s, w: w, control: http.NewResponseController(w)}
-	// Else net/http takes the time limit of the request for the client's end.
-	if err := st.control.SetReadDeadline(time.Time{}); err != nil {
-		return
-	}
 	second := time.NewTicker(stateTime)
 	defer second.Stop()
 	snapshot, changed := s.Snapshot()

@@ -2,7 +2,6 @@ package web_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -76,8 +75,9 @@ func TestManyListeners(t *testing.T) {
 	want(t, "one too many", got.status, http.StatusServiceUnavailable)
 	want(t, "body", got.body, "{\"error\":\"too many clients listen to events\"}\n")
 	c.Close()
-	for s.do(t, http.MethodHead, "/api/v1/events", nil, nil).status != http.StatusOK { // once that is seen
-	}
+	eventually(t, "place when the other has gone", func() bool {
+		return s.do(t, http.MethodHead, "/api/v1/events", nil, nil).status == http.StatusOK
+	})
 }
 
 // TestListenerOutlivesLimits: the time limits of a request are not those of a listener.
@@ -98,13 +98,11 @@ func TestSlowListener(t *testing.T) {
 	if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	for s.server.Listeners() == 0 { // until it listens
-		time.Sleep(time.Millisecond)
-	}
-	for i := 0; s.server.Listeners() > 0; i++ { // until all buffers are full
-		s.set(known(held("/a", strings.Repeat(fmt.Sprint(i%10), 1<<20))))
-		time.Sleep(10 * time.Millisecond)
-	}
+	eventually(t, "listener", func() bool { return s.server.Listeners() == 1 })
+	eventually(t, "end of the listener, with all buffers full", func() bool {
+		s.set(known(held("/a", strings.Repeat("x", 1<<20))))
+		return s.server.Listeners() == 0
+	})
 }
 
 // TestShutdown: listeners don't keep the server from its end.

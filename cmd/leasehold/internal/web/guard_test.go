@@ -162,7 +162,7 @@ func TestSlowClient(t *testing.T) {
 // connections are closed at once.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(s *web.Server) { s.SetLimits(2, 10, time.Minute) })
+	s := serve(t, func(s *web.Server) { s.SetLimits(2, 10, time.Hour) })
 	const request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	ask := func(c net.Conn) string {
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -177,11 +177,9 @@ func TestManyConnections(t *testing.T) {
 	want(t, "the second", ask(second), "200 close false")
 	want(t, "one too many", ask(s.dial(t, request)), "503 close true")
 	silent := []net.Conn{s.dial(t, ""), s.dial(t, "")}
-	for ask(s.dial(t, request)) != "closed" { // once those are accepted
-	}
+	eventually(t, "connection that is closed at once", func() bool { return ask(s.dial(t, request)) == "closed" })
 	for _, c := range append(silent, first, second) {
 		c.Close()
 	}
-	for ask(s.dial(t, request)) != "200 close false" { // once those are seen to be closed
-	}
+	eventually(t, "answer when those are gone", func() bool { return ask(s.dial(t, request)) == "200 close false" })
 }

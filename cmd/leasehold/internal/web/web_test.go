@@ -230,6 +230,16 @@ func await(t *testing.T, events <-chan event, what string, fits func(event) bool
 	}
 }
 
+// eventually waits until done says so.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for start := time.Now(); !done(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > patience {
+			t.Fatalf("got no %s after %v", what, patience)
+		}
+	}
+}
+
 var errAway = errors.New("ZooKeeper at zk1: connection refused")
 
 func away(all ...*jobs.Job) board.Snapshot {
