@@ -168,7 +168,10 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	to := io.Writer(w)
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Encoding", "gzip")
-		packed := gzip.NewWriter(w)
+		packed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // there is that level
+		}
 		defer packed.Close()
 		to = packed
 	}
