@@ -3,10 +3,11 @@
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible test test-newest test-browser screenshots flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build platforms reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet operators model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -18,6 +19,15 @@ build:
 # Builds in two folders, with a cache each, and compares the bytes.
 reproducible:
 	BUILD="$(BUILD)" scripts/reproducible
+
+# deb, rpm and apk of the commit that is checked out, into dist/.
+packages: deps-packages
+	NFPM=$(NFPM) scripts/packages
+
+# Builds the packages twice, and tries them in a Debian system of their own. It needs root.
+test-packages: deps-packages
+	go vet -tags packages ./packaging
+	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
 
 # Modules of their own, so that go.mod has none of what they are for.
 in_adapters = @for m in adapters/*/; do echo "$$m: $(1)"; (cd $$m && $(1)) || exit; done
@@ -61,6 +71,10 @@ TICKS ?= 15
 fleet: deps-$(PAIR)
 	FLEET_TICKS=$(TICKS) go test -run '^TestFleet$$' -count=1 -v -timeout $$(($(TICKS) + 15))m ./soak
 
+# 200 jobs that ten processes run, and whether all that shows them agrees: make operators MINUTES=10
+operators: deps-$(PAIR)
+	OPERATORS_MINUTES=$(MINUTES) go test -run '^TestOperators$$' -count=1 -v -timeout $$(($(MINUTES) + 15))m ./soak
+
 # The protocol, and what is broken of it, checked by spin: about ten minutes.
 model:
 	scripts/deps model
@@ -80,19 +94,24 @@ capacity: deps-$(PAIR)
 
 deps: deps-debian
 
-deps-debian deps-newest:
+deps-debian deps-newest deps-packages:
 	scripts/deps $(@:deps-%=%)
 
 lint:
 	@out=$$(go run $(GOFUMPT) -l .) && test -z "$$out" || \
 		{ echo "gofumpt would change: $$out" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet ./...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
 	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
 	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
+
+# Other systems and processors: what docs/platforms.md names. To vet is to build the
+# tests, too, of which the processors need none of their own.
+platforms:
+	for os in darwin freebsd openbsd; do GOOS=$$os CGO_ENABLED=0 go vet ./... || exit; done
+	for arch in arm64 386 riscv64; do GOARCH=$$arch CGO_ENABLED=0 go build ./... || exit; done
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

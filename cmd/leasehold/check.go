@@ -23,15 +23,16 @@ const checkName = "check"
 const checkHelp = `Say whether jobs ran, for a monitoring system, as the Monitoring Plugins
 Development Guidelines want it: one line, and an exit code.
 
-  0  OK        the newest tick that has been due for longer than --grace has
-               succeeded, or is running
-  1  WARNING   it failed before it succeeded, or before the attempt that goes on;
-               a run takes longer than --max-runtime; or the job is paused
-  2  CRITICAL  nobody has run it, or it has not succeeded; without a schedule: the
-               last success is older than --max-age, or there is none
-  3  UNKNOWN   that can't be told: the store can't be reached or read, nothing was
-               logged, kazoo has run it, there is neither a schedule nor --max-age,
-               or a flag is wrong
+Exit codes:
+  0   OK: the newest tick that has been due for longer than --grace has succeeded, or
+      is running
+  1   WARNING: it failed before it succeeded, or before the attempt that goes on; a
+      run takes longer than --max-runtime; or the job is paused
+  2   CRITICAL: nobody has run it, or it has not succeeded; without a schedule: the
+      last success is older than --max-age, or there is none
+  3   UNKNOWN: that can't be told: the store can't be reached or read, nothing was
+      logged, kazoo has run it, there is neither a schedule nor --max-age, or a flag
+      is wrong
 
 What is asked is the run log (see leasehold history). The schedule is the one that
 the job was last run with, unless --schedule is given: a job that is run without one

@@ -28,6 +28,7 @@ const (
 	exitCannotExecute = 126
 	exitNotFound      = 127
 	exitSignal        = 128 // plus the signal
+	exitUnitFails     = 255
 )
 
 // report prints what there is to say about err and returns the exit code.
@@ -41,6 +42,9 @@ func (p *program) report(err error) int {
 	}
 	if f.message != "" && (!f.denial || !p.quiet) {
 		p.sayWhy(f)
+	}
+	if p.execCondition && f.code != 0 && f.code != exitConflict {
+		return exitUnitFails
 	}
 	return f.code
 }

@@ -82,6 +82,8 @@ var states = []string{"free", "held", "expired", "unreadable", "newer", "running
 func (f *stateFilter) String() string { return strings.Join(*f, ",") }
 func (f *stateFilter) Type() string   { return "states" }
 
+func (f *stateFilter) words() []string { return states }
+
 func (f *stateFilter) Set(value string) error {
 	*f = strings.Split(value, ",")
 	for _, state := range *f {

@@ -24,14 +24,9 @@ const (
 func (f *logFormat) String() string { return string(*f) }
 func (f *logFormat) Type() string   { return "format" }
 
-func (f *logFormat) Set(s string) error {
-	switch format := logFormat(s); format {
-	case formatText, formatJSON:
-		*f = format
-		return nil
-	}
-	return fmt.Errorf("want text or json")
-}
+func (f *logFormat) words() []string { return []string{string(formatText), string(formatJSON)} }
+
+func (f *logFormat) Set(s string) error { return setWord(f, s, f.words()) }
 
 // setFromVariable sets it before the flags are read: what is wrong with them is
 // written in this format, too.

@@ -39,7 +39,10 @@ func (p *program) planCommand() *cobra.Command {
 		Short: "Say when a schedule is due, and what will happen then",
 		Long: `Print the next ticks of a schedule (the times at which it is due, in UTC and in its
 zone), and say what happens when a host dies, when one is late and when the clocks
-change. It asks no store. The exit code is 1 if something can't work.`,
+change. It asks no store.
+
+Exit codes:
+  1  something can't work`,
 		Example: planExamples,
 		Args:    wantPaths(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -22,6 +22,7 @@ type program struct {
 	signals               *supervise.Signals // nil until a subcommand catches them
 
 	quiet, verbose bool
+	execCondition  bool // any exit code but 0 and that of a denial makes a systemd unit fail
 	format         logFormat
 	progress       progress
 	security       securityFlags
@@ -32,15 +33,18 @@ that are kept on ZooKeeper (and shared with Python's kazoo) or, for one machine,
 in a local directory.
 
 Exit codes: that of COMMAND, or 128+signal, once it ran; else
-  64  usage                             73  an earlier run still runs here
-  65  unreadable or newer record, or    75  not obtained: another has it, or
-      run log                               the tick needs no run, or the
-                                            host is drained (-E)
-  69  store unreachable, or unknown     77  no permission
-      whether it did what it was asked  78  configuration
-  70  internal error, or a ulimit is    79  lease lost, and COMMAND stopped
-      too low                           126, 127  COMMAND can't be run, or found
-  71  a clock is off: this host's, or the servers'`
+  64        usage
+  65        unreadable or newer record, or run log
+  69        store unreachable or full, or unknown whether it did what it was asked
+  70        internal error, or a ulimit is too low
+  71        a clock is off: this host's, or the servers'
+  73        an earlier run still runs on this host
+  75        not obtained: another has it, the tick needs no run, or the host is drained
+            (-E)
+  77        no permission
+  78        configuration
+  79        lease lost, and COMMAND stopped
+  126, 127  COMMAND can't be run, or found`
 
 const rootExamples = `  export LEASEHOLD_STORE=zk://zk1,zk2,zk3/apps
 
@@ -87,7 +91,8 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.serveCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.serveCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.completionCommand(), p.versionCommand(), p.securityCommand(), environmentCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {
