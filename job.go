@@ -36,8 +36,8 @@ type Job struct {
 // then does what has become due; a third one at a time has nothing to add, and
 // returns nil at once.
 //
-// It returns nil, and logs why, if the tick is not to be run; the errors of Do and
-// Hold; and those of AcquireTick.
+// It returns nil if the tick is not to be run, and the Client's Logger is told why;
+// the errors of Do and Hold; and those of AcquireTick.
 func (j *Job) Run(ctx context.Context) error {
 	if j.Client == nil || j.Do == nil {
 		return &ArgumentError{Name: "Job", Value: j.Path, Want: "set its Client and its Do"}
@@ -49,8 +49,7 @@ func (j *Job) Run(ctx context.Context) error {
 	l, err := j.Client.AcquireTick(ctx, j.Path, j.Schedule, j.Duration)
 	var denial *TickError
 	if errors.As(err, &denial) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() == nil {
-		j.Client.log().InfoContext(ctx, "tick not run", "path", j.Path, "reason", err)
-		return nil
+		return nil // why was logged
 	}
 	if err != nil {
 		return err

@@ -199,6 +199,21 @@ func TestJobEnds(t *testing.T) {
 	})
 }
 
+// TestJobLogged: why a tick is not run is told once, in a message that docs/logging.md
+// has.
+func TestJobLogged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := leasetest.NewStore()
+		sleepUntilNext(time.Hour)
+		hourly := every(time.Hour, 1)
+		finish(t, tick(t, client(s, "host-b"), hourly), runlog.Success)
+		log := &journal{t: t}
+		j := job(log.logged(s, "host-a"), hourly, func(context.Context, *leasehold.Lease) error { return nil })
+		wantNil(t, "Run", j.Run(t.Context()))
+		log.want("INFO lease denied")
+	})
+}
+
 func TestJobArguments(t *testing.T) {
 	t.Parallel()
 	nothing := func(context.Context, *leasehold.Lease) error { return nil }

@@ -66,7 +66,7 @@ func (f *listFlags) run(ctx context.Context, prefix string) error {
 		all, readErr := jobs.Read(ctx, c, statuses)
 		now := time.Now()
 		all = slices.DeleteFunc(all, func(j jobs.Job) bool { return !f.states.has(j, now) })
-		if err == nil && len(all) == 0 && !f.store.json && !f.store.quiet {
+		if errors.Join(readErr, err) == nil && len(all) == 0 && !f.store.json && !f.store.quiet {
 			f.store.say("no leases")
 		}
 		return errors.Join(f.store.print(all), readErr, err)

@@ -22,15 +22,25 @@ type Job struct {
 	Record   []byte              // as it is stored; nil where it was not kept
 }
 
-// Read reads the run log of each of statuses.
+// Read reads the run log of each of statuses, and a status again if the log shows a run
+// that it does not: that may have begun since.
 func Read(ctx context.Context, c *leasehold.Client, statuses []leasehold.Status) ([]Job, error) {
 	jobs := WithoutLogs(statuses)
 	errs := make([]error, len(jobs))
 	var wg sync.WaitGroup
-	for i, j := range jobs {
+	for i := range jobs {
 		wg.Go(func() {
+			j := &jobs[i]
 			var err error
-			if jobs[i].Log, err = c.Runs(ctx, j.Path); !errors.As(err, &jobs[i].LogError) {
+			j.Log, err = c.Runs(ctx, j.Path)
+			if r := j.Newest(); r != nil && r.Result == runlog.Running && j.running() == nil {
+				var now leasehold.Status
+				if now, err = c.Status(ctx, j.Path); err == nil {
+					now.Slot = j.Slot
+					j.Status = now
+				}
+			}
+			if !errors.As(err, &j.LogError) {
 				errs[i] = err
 			}
 		})

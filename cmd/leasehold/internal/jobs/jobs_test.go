@@ -8,6 +8,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/leasetest"
 	"leasehold.example/leasehold/runlog"
 	"leasehold.example/leasehold/schedule"
 )
@@ -161,5 +162,30 @@ func TestJudge(t *testing.T) {
 		if got := fmt.Sprintf("%s %s: %s", j.Level, j.Problem, j.Text); got != test.want {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
+	}
+}
+
+// A run that has begun since the status was read is running, and not one that did not
+// report its end.
+func TestReadSeesWhatHasBegun(t *testing.T) {
+	t.Parallel()
+	c := &leasehold.Client{Store: leasetest.NewStore(), Holder: "host-a", RunLog: true}
+	statuses, err := c.StatusSlots(t.Context(), "/x", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.TryAcquireSlot(t.Context(), "/x", 2, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	all, err := jobs.Read(t.Context(), c, statuses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, j := range all {
+		got = append(got, fmt.Sprintf("%d: %s %q", j.Slot, j.State, j.Run(time.Now())))
+	}
+	if want := `0: held "running", 1: free ""`; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
 }
