@@ -7,7 +7,7 @@ NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible packages test-packages test test-newest flaky soak fleet model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build platforms reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet operators model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -46,6 +46,16 @@ test: deps-$(PAIR)
 test-newest: deps-newest
 	LEASEHOLD_TEST_PAIR=newest go test $(GOTESTFLAGS) . ./kazoo ./zookeeper/... ./interop/... ./internal/... ./cmd/... ./soak/...
 
+# The page of leasehold serve in a real browser, Debian's chromium.
+test-browser: deps-debian
+	scripts/deps browser
+	cd cmd/leasehold/browser && go test -parallel 4 -timeout 10m ./...
+
+# Those of the documents.
+screenshots:
+	scripts/deps browser
+	cd cmd/leasehold/browser && go test -run '^TestScreenshots$$' -count=1 . -args -screenshots $(CURDIR)/docs/page
+
 # The whole suite RUNS times on one processor that is busy, and a table of what failed.
 RUNS ?= 10
 flaky: deps-$(PAIR)
@@ -60,6 +70,10 @@ soak: deps-$(PAIR)
 TICKS ?= 15
 fleet: deps-$(PAIR)
 	FLEET_TICKS=$(TICKS) go test -run '^TestFleet$$' -count=1 -v -timeout $$(($(TICKS) + 15))m ./soak
+
+# 200 jobs that ten processes run, and whether all that shows them agrees: make operators MINUTES=10
+operators: deps-$(PAIR)
+	OPERATORS_MINUTES=$(MINUTES) go test -run '^TestOperators$$' -count=1 -v -timeout $$(($(MINUTES) + 15))m ./soak
 
 # The protocol, and what is broken of it, checked by spin: about ten minutes.
 model:
@@ -87,11 +101,17 @@ lint:
 	@out=$$(go run $(GOFUMPT) -l .) && test -z "$$out" || \
 		{ echo "gofumpt would change: $$out" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet ./...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
 	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
+	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
+
+# Other systems and processors: what docs/platforms.md names. To vet is to build the
+# tests, too, of which the processors need none of their own.
+platforms:
+	for os in darwin freebsd openbsd; do GOOS=$$os CGO_ENABLED=0 go vet ./... || exit; done
+	for arch in arm64 386 riscv64; do GOARCH=$$arch CGO_ENABLED=0 go build ./... || exit; done
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

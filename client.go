@@ -210,7 +210,7 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	seen, err := seeAll(ctx, paths, c.readListed)
 	var statuses []Status
 	for _, s := range seen {
-		if s.Err != nil || s.Data != nil || s.hasLog() {
+		if !s.IsGone() {
 			statuses = append(statuses, describe(s, noSlot, c.wallNow()))
 		}
 	}
@@ -227,12 +227,14 @@ func (c *Client) readListed(ctx context.Context, path string) (Entry, error) {
 	return c.Store.ReadLog(ctx, e)
 }
 
-// hasLog reports whether there is a run log in e, also of a newer program. Other data
-// in its place is nothing of a lease's.
+// hasLog reports whether a run log was read, also that of a newer program.
 func (e Entry) hasLog() bool {
+	if e.Log == nil || len(e.Log.Data) == 0 {
+		return false
+	}
 	_, err := runlog.Parse(e.Log.Data)
 	var foreign *runlog.ForeignError
-	return len(e.Log.Data) > 0 && !errors.As(err, &foreign)
+	return !errors.As(err, &foreign)
 }
 
 // A request is what one call to acquire asks for, checked.

@@ -13,8 +13,8 @@ import (
 type Follower interface {
 	Store
 
-	// Follow reads every lease at and below prefix, "/" for all, and then what
-	// changes, until ctx ends. It calls tell with what it has learned, never twice at
+	// Follow reads every lease and run log at and below prefix, "/" for all, and then
+	// what changes, until ctx ends. It calls tell with what it has learned, never twice at
 	// once, and every second with an AsOf while it knows what is there. When it has
 	// been unable to reach the store it reads everything anew.
 	//
@@ -35,19 +35,19 @@ type News struct {
 	Err error
 }
 
-// A Sighting is what was seen at a path. If it has neither Data nor Err, there is
-// no lease, or no longer.
+// A Sighting is what was seen at a path.
 type Sighting struct {
 	// Entry is the record. Its Log is nil if that was not read; Follow does not read
-	// it again while it stays the same.
+	// it again while it stays the same and there is a record.
 	Entry
 
 	Err    error // why the record can't be read
 	LogErr error // why the run log can't be read
 }
 
-// IsGone reports whether there is no lease.
-func (s Sighting) IsGone() bool { return s.Data == nil && s.Err == nil }
+// IsGone reports whether there is neither a record nor a run log. Other data in the
+// place of a run log is nothing of a lease's.
+func (s Sighting) IsGone() bool { return s.Data == nil && s.Err == nil && !s.hasLog() }
 
 // Status describes the lease as it is at the moment now if nothing has changed
 // since it was seen. Its Slot is -1.

@@ -241,7 +241,7 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 	}
 	l.mu.Lock()
 	l.entry, l.record = renewed, next
-	l.mu.Unlock() // who logs may be held up
+	l.mu.Unlock() // a logger that blocks must not keep Remaining from who ends the work
 	l.request.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.request.name, "token", renewed.Token, "end", formatEnd(next.End))
 	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.Since(entry.Stamp.Sent)))
 	return l.request.Now == nil && jump.Abs() > l.request.skew, nil

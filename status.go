@@ -40,6 +40,7 @@ type Status struct {
 	Remaining time.Duration // until End, by this host's clock; 0 unless Held
 	Since     time.Time     // if Held or Expired: when the grant was made, by the store's clock
 	Token     int64         // if Held or Expired: its fencing token
+	ByKazoo   bool          // if Held or Expired: kazoo made the grant. A Store may not know
 	Reason    string        // if Unreadable or Newer: what is wrong
 }
 
@@ -60,7 +61,7 @@ func describe(e Sighting, slot int, now time.Time) Status {
 		s.State = Free
 	default:
 		s.State, s.Holder, s.End = Expired, rec.Holder, rec.End
-		s.Since, s.Token = e.Since, e.Token
+		s.Since, s.Token, s.ByKazoo = e.Since, e.Token, e.ByKazoo
 	}
 	return s.At(now)
 }

@@ -165,7 +165,7 @@ func programs(line string) (names []string) {
 		return nil
 	}
 	for _, word := range strings.Fields(command) {
-		if _, err := exec.LookPath(word); err != nil && regexp.MustCompile(`^[a-z][-\w]*$`).MatchString(word) {
+		if _, err := exec.LookPath(word); err != nil && word != "leasehold" && regexp.MustCompile(`^[a-z][-\w]*$`).MatchString(word) {
 			names = append(names, word)
 		}
 	}

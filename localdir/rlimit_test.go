@@ -11,5 +11,11 @@ import (
 // disk.
 func limitFileSize(bytes uint64) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: bytes})
+	var limit syscall.Rlimit
+	set(&limit.Cur, bytes)
+	set(&limit.Max, bytes)
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
 }
+
+// set is needed for FreeBSD, whose limits are signed.
+func set[T int64 | uint64](to *T, bytes uint64) { *to = T(bytes) }

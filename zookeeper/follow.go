@@ -33,10 +33,11 @@ const (
 )
 
 // Follow costs a request for each node at and below prefix, one for each record and
-// each run log, and one for the watch, whenever it has connected. From then on a
-// change of a record or of a run log costs one, and nothing else but a ping each
-// second. Run logs that have stayed the same while there was no connection are not
-// read again.
+// each node whose data may be a run log, and one for the watch, whenever it has
+// connected. From then on a change of a record or of a run log costs one, and nothing
+// else but a ping each second. Run logs that have stayed the same beside their records
+// while there was no connection are not read again, and nor is another program's data
+// that has changed.
 //
 // A watch of all nodes below a path needs servers of ZooKeeper 3.6 or later. It stays
 // on the connection when Follow has returned. Servers tell nobody when an ACL
@@ -177,11 +178,11 @@ func (f *follower) note(full string) {
 	}
 }
 
-// take returns what is to be read again. A node that is no lease has no run log.
+// take returns what is to be read again.
 func (f *follower) take() []question {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	taken := slices.Collect(maps.Keys(f.changed))
 	f.changed = map[question]bool{}
-	return slices.DeleteFunc(taken, func(q question) bool { return q.about == aLog && f.leases[q.path] == nil })
+	return slices.DeleteFunc(taken, func(q question) bool { return q.about == aLog && f.others[q.path] })
 }

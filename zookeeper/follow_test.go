@@ -172,6 +172,67 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A path that has only a run log is told; it need not have a record yet, or any more.
+func TestFollowRunLogs(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	s := open(t, server.Addr())
+	c := client(s, "host-a")
+	pause := func(path string) {
+		t.Helper()
+		if err := c.Pause(t.Context(), path, "ann", "a test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pause("/early")
+	create(t, conn, "/foreign", "data")
+	p := follow(t, s, "/")
+	want := func(what string, holders ...string) {
+		t.Helper()
+		p.await(what, func() bool {
+			var got []string
+			for path, seen := range p.leases {
+				if log, err := seen.Runs(); err == nil && log.Head.Paused != nil {
+					got = append(got, strings.TrimSpace(path+" "+seen.Status(time.Now()).Holder))
+				}
+			}
+			slices.Sort(got)
+			return slices.Equal(got, holders) && len(p.leases) == len(holders)
+		})
+	}
+	want("one", "/early")
+	pause("/later")
+	want("another", "/early", "/later")
+	acquire(t, s, "host-a", "/early")
+	acquire(t, s, "host-a", "/later")
+	want("leases", "/early host-a", "/later host-a")
+	deleteNode(t, conn, "/early/lease_holder")
+	want("no record any more", "/early", "/later host-a")
+	names, _, err := conn.Children("/later")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		deleteNode(t, conn, "/later/"+name)
+	}
+	deleteNode(t, conn, "/later")
+	want("nothing any more", "/early")
+	p.wantFresh()
+	begun, before := time.Now(), server.Counters(t).Packets
+	for range 20 {
+		if _, err := conn.Set("/foreign", []byte("more"), -1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // each would be read alone
+	}
+	p.wantFresh()
+	got := int(server.Counters(t).Packets - before)
+	if pings := int(time.Since(begun)/time.Second) + 1; got > 20+pings {
+		t.Errorf("another program's data changes 20 times: got %d requests, want those 20 and up to %d pings", got, pings)
+	}
+}
+
 // By the server's own counters: nothing costs the pings, and a change one read.
 func TestCostsOfFollow(t *testing.T) {
 	t.Parallel()

@@ -11,11 +11,11 @@ import (
 	"leasehold.example/leasehold/zookeeper/internal/zk"
 )
 
-// readWidth is how many questions of a reader are sent together.
-const readWidth = 64
-
-// tellWidth is how many leases a reader tells of at once, more or less.
-const tellWidth = 256
+const (
+	readWidth = 64     // questions of a reader that are sent together
+	tellWidth = 256    // leases that it tells of at once, more or less
+	maxOthers = 10_000 // paths that it remembers as another program's
+)
 
 // A question is what is to be read about a path.
 type question struct {
@@ -39,14 +39,17 @@ type reader struct {
 	session *session
 	tell    func(leasehold.News)
 	leases  map[string]*followed // by path
-	untold  map[string]*touch    // by path: what was read since it was told
+	untold  map[string]*touch    // by path: what is being read
+	others  map[string]bool      // paths with another program's data
 }
 
-// A followed is a lease as it was read last.
+// A followed is a lease, or a path with only a run log, as it was read last.
 type followed struct {
-	entry  leasehold.Entry // without Log; without Path if it is to be read
+	entry  leasehold.Entry // without Path and Log
 	err    error           // why the record can't be read
 	logErr error           // why the run log can't be read
+	isSeen bool            // since readAll has begun
+	isTold bool
 
 	// toldLog is the transaction that wrote the run log which was told, 0 if none was,
 	// and unreadable if it could not be read.
@@ -55,19 +58,19 @@ type followed struct {
 
 const unreadable = -1
 
-// A touch is what has been read of a lease.
+// A touch is what is being read of a path.
 type touch struct {
-	gone  bool  // it is none
-	asked bool  // for the log
-	done  bool  // that was answered
-	log   *node // nil if it was not read
+	open     int // questions that have no answer yet
+	askedLog bool
+	log      *node // nil if it was not read
 }
 
-// readAll reads and tells all leases at and below prefix. Run logs that were told and
+// readAll reads and tells everything at and below prefix. Run logs that were told and
 // have stayed the same are left out.
 func (r *reader) readAll(ctx context.Context, prefix string) error {
+	r.others = map[string]bool{}
 	for _, l := range r.leases {
-		l.entry, l.err = leasehold.Entry{}, nil
+		l.isSeen = false
 		if l.toldLog == unreadable {
 			l.toldLog = 0
 		}
@@ -76,7 +79,7 @@ func (r *reader) readAll(ctx context.Context, prefix string) error {
 		return err
 	}
 	for path, l := range r.leases {
-		if l.entry.Path == "" {
+		if !l.isSeen {
 			r.forget(path)
 		}
 	}
@@ -106,10 +109,11 @@ func (r *reader) read(ctx context.Context, questions []question) error {
 		*zk.Pending
 	}
 	var sent []pending
-	for len(questions)+len(sent) > 0 {
-		for len(questions) > 0 && len(sent) < readWidth {
-			next := questions[len(questions)-1]
-			questions = questions[:len(questions)-1]
+	ahead := r.open(questions)
+	for len(ahead)+len(sent) > 0 {
+		for len(ahead) > 0 && len(sent) < readWidth {
+			next := ahead[len(ahead)-1]
+			ahead = ahead[:len(ahead)-1]
 			sent = append(sent, pending{next, r.session.Send(r.request(next))})
 		}
 		first := sent[0]
@@ -118,7 +122,7 @@ func (r *reader) read(ctx context.Context, questions []question) error {
 		if err != nil && (!zk.IsRejected(err) || errors.Is(err, zk.ErrAuthRequired)) {
 			return fromClient(err)
 		}
-		questions = append(questions, r.handle(first.question, reply, err)...)
+		ahead = append(ahead, r.open(r.handle(first.question, reply, err))...)
 		if len(r.untold) >= tellWidth { // memory is not to have all logs at once
 			r.tellAll()
 		}
@@ -127,37 +131,16 @@ func (r *reader) read(ctx context.Context, questions []question) error {
 	return nil
 }
 
-// tellAll tells what was read, but for what is still asked about.
-func (r *reader) tellAll() {
-	var news []leasehold.Sighting
-	for path, t := range r.untold {
-		l := r.leases[path]
-		switch {
-		case t.gone:
-			news = append(news, leasehold.Sighting{Entry: leasehold.Entry{Path: cmp.Or(path, "/")}})
-			delete(r.leases, path)
-		case l.entry.Path == "" || t.asked && !t.done:
-			continue
-		default:
-			news = append(news, l.sighting(t))
+// open notes that questions will be asked.
+func (r *reader) open(questions []question) []question {
+	for _, q := range questions {
+		if q.about != aNode {
+			_, t := r.touch(q.path)
+			t.open++
+			t.askedLog = t.askedLog || q.about == aLog
 		}
-		delete(r.untold, path)
 	}
-	if len(news) > 0 {
-		r.tell(leasehold.News{Leases: news})
-	}
-}
-
-// sighting returns what is to be told.
-func (l *followed) sighting(t *touch) leasehold.Sighting {
-	s := leasehold.Sighting{Entry: l.entry, Err: l.err, LogErr: l.logErr}
-	switch {
-	case l.logErr != nil:
-		l.toldLog = unreadable
-	case t.log != nil:
-		s.Log, l.toldLog = t.log.asLog(), t.log.stat.Mzxid
-	}
-	return s
+	return questions
 }
 
 func (r *reader) request(q question) zk.Request {
@@ -175,15 +158,15 @@ func (r *reader) request(q question) zk.Request {
 // handle takes the answer to q, and returns what is to be asked next. err is nil or
 // why the server refuses.
 func (r *reader) handle(q question, reply zk.Reply, err error) []question {
-	switch q.about {
-	case aNode:
+	if q.about == aNode {
 		return r.handleNode(q.path, reply, err)
-	case aLog:
+	}
+	r.untold[q.path].open--
+	if q.about == aLog {
 		r.handleLog(q.path, reply, err)
 		return nil
-	default:
-		return r.handleRecord(q, reply, err)
 	}
+	return r.handleRecord(q, reply, err)
 }
 
 func (r *reader) handleNode(path string, reply zk.Reply, err error) (next []question) {
@@ -193,8 +176,7 @@ func (r *reader) handleNode(path string, reply zk.Reply, err error) (next []ques
 		return nil
 	case err != nil: // there may be leases at and below it: it stands for them
 		l, _ := r.touch(path)
-		l.err = r.store.storeError(err, "list", cmp.Or(r.store.nodePath(path), "/"))
-		l.entry = leasehold.Entry{Path: cmp.Or(path, "/")}
+		l.entry, l.err = leasehold.Entry{}, r.store.storeError(err, "list", cmp.Or(r.store.nodePath(path), "/"))
 		if path == "" {
 			return nil
 		}
@@ -205,70 +187,118 @@ func (r *reader) handleNode(path string, reply zk.Reply, err error) (next []ques
 			next = append(next, question{aNode, below})
 		}
 	}
-	if path == "" || !slices.Contains(reply.Children, kazoo.RecordName) {
+	hasRecord := path != "" && slices.Contains(reply.Children, kazoo.RecordName)
+	mayHaveLog := path != "" && reply.Stat.DataLength > 0 && reply.Stat.DataLength < longLog
+	if !hasRecord && !mayHaveLog {
 		r.forget(path)
 		return next
 	}
 	l, t := r.touch(path)
 	switch {
-	case reply.Stat.Mzxid == l.toldLog || t.asked:
-	case reply.Stat.DataLength == 0:
-		t.asked, t.done, t.log, l.logErr = true, true, &node{[]byte{}, *reply.Stat}, nil
-	default:
-		t.asked = true
+	case t.askedLog, hasRecord && reply.Stat.Mzxid == l.toldLog:
+	case mayHaveLog:
 		next = append(next, question{aLog, path})
+	default:
+		t.askedLog, t.log, l.logErr = true, &node{[]byte{}, *reply.Stat}, nil
 	}
-	return append(next, question{aRecord, path})
+	if hasRecord {
+		return append(next, question{aRecord, path})
+	}
+	l.entry, l.err = leasehold.Entry{}, nil
+	return next
 }
 
 func (r *reader) handleRecord(q question, reply zk.Reply, err error) []question {
-	if errors.Is(err, zk.ErrNoNode) {
-		if q.about == aRecord {
-			r.forget(q.path)
-		}
-		return nil
-	}
 	l, t := r.touch(q.path)
-	if err != nil {
-		l.err = r.store.storeError(err, "read", recordPath(r.store.nodePath(q.path)))
-		l.entry = leasehold.Entry{Path: q.path}
-	} else {
-		l.err = nil
-		l.entry = entry(q.path, newNode(reply.Data, reply.Stat))
+	switch {
+	case err == nil:
+		l.entry, l.err = entry(q.path, newNode(reply.Data, reply.Stat)), nil
+	case !errors.Is(err, zk.ErrNoNode):
+		l.entry, l.err = leasehold.Entry{}, r.store.storeError(err, "read", recordPath(r.store.nodePath(q.path)))
+	case q.about == aHiddenRecord:
+		return nil
+	default: // without a record it is the run log that counts
+		l.entry, l.err, l.toldLog = leasehold.Entry{}, nil, 0
 	}
-	if l.toldLog != 0 || t.asked {
+	if l.toldLog != 0 || t.askedLog {
 		return nil
 	}
-	t.asked = true
 	return []question{{aLog, q.path}}
 }
 
 func (r *reader) handleLog(path string, reply zk.Reply, err error) {
-	if t := r.untold[path]; r.leases[path] == nil || t != nil && t.gone {
-		return
-	}
 	l, t := r.touch(path)
-	t.asked, t.done = true, true
 	if t.log, err = newLog(reply, err); err != nil {
 		err = r.store.logError(err, "read", path)
 	}
 	l.logErr = err
 }
 
-// touch returns what is known of the lease at path, which is now to be told.
+// touch returns what is known of path, and is now to be told.
 func (r *reader) touch(path string) (*followed, *touch) {
 	if r.leases[path] == nil {
 		r.leases[path] = &followed{}
 	}
-	if t := r.untold[path]; t == nil || t.gone {
+	if r.untold[path] == nil {
 		r.untold[path] = &touch{}
 	}
+	r.leases[path].isSeen = true
 	return r.leases[path], r.untold[path]
 }
 
 // forget notes that there is no lease at path. It is one of leases until that is told.
 func (r *reader) forget(path string) {
 	if r.leases[path] != nil {
-		r.leases[path], r.untold[path] = &followed{}, &touch{gone: true}
+		l, t := r.touch(path)
+		*l, t.log = followed{isTold: l.isTold, isSeen: true}, nil
 	}
+}
+
+// tellAll tells what was read, but for what is still asked about.
+func (r *reader) tellAll() {
+	var news []leasehold.Sighting
+	for path, t := range r.untold {
+		if t.open > 0 {
+			continue
+		}
+		l := r.leases[path]
+		s := l.sighting(path, t)
+		if s.IsGone() {
+			delete(r.leases, path)
+			r.noteOther(path, t)
+		}
+		if !s.IsGone() || l.isTold {
+			news = append(news, s)
+		}
+		l.isTold = true
+		delete(r.untold, path)
+	}
+	if len(news) > 0 {
+		r.tell(leasehold.News{Leases: news})
+	}
+}
+
+// sighting returns what is to be told.
+func (l *followed) sighting(path string, t *touch) leasehold.Sighting {
+	s := leasehold.Sighting{Entry: l.entry, Err: l.err, LogErr: l.logErr}
+	s.Path = cmp.Or(path, "/")
+	switch {
+	case l.logErr != nil:
+		l.toldLog = unreadable
+	case t.log != nil:
+		s.Log, l.toldLog = t.log.asLog(), t.log.stat.Mzxid
+	}
+	return s
+}
+
+// noteOther notes that path has another program's data, if it has: it is not read
+// again when that changes.
+func (r *reader) noteOther(path string, t *touch) {
+	if t.log == nil || len(t.log.data) == 0 {
+		return
+	}
+	if len(r.others) >= maxOthers { // nodes that are gone may be among them
+		clear(r.others)
+	}
+	r.others[path] = true
 }

@@ -18,6 +18,8 @@ import (
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
+const checkName = "check"
+
 const checkHelp = `Say whether jobs ran, for a monitoring system, as the Monitoring Plugins
 Development Guidelines want it: one line, and an exit code.
 
@@ -29,12 +31,13 @@ Exit codes:
   2   CRITICAL: nobody has run it, or it has not succeeded; without a schedule: the
       last success is older than --max-age, or there is none
   3   UNKNOWN: that can't be told: the store can't be reached or read, nothing was
-      logged, or there is neither a schedule nor --max-age
-  64  usage
+      logged, kazoo has run it, there is neither a schedule nor --max-age, or a flag
+      is wrong
 
 What is asked is the run log (see leasehold history). The schedule is the one that
-the job was last run with, unless --schedule is given. Of several jobs the worst
-decides: CRITICAL, then UNKNOWN, WARNING and OK.
+the job was last run with, unless --schedule is given: a job that is run without one
+can be judged by that, too. Of several jobs the worst decides: CRITICAL, then
+UNKNOWN, WARNING and OK.
 
 Behind the "|" is, for each job with a success, the time since the last one ended,
 and, for each that runs, for how long.`
@@ -54,7 +57,7 @@ type checkFlags struct {
 func (p *program) checkCommand() *cobra.Command {
 	f := checkFlags{store: storeFlags{program: p, mustExist: true}}
 	cmd := &cobra.Command{
-		Use:     "check [flags] PATH...",
+		Use:     checkName + " [flags] PATH...",
 		Short:   "Say whether jobs ran, for a monitoring system",
 		Long:    checkHelp,
 		Example: checkExamples,
@@ -72,7 +75,7 @@ func (p *program) checkCommand() *cobra.Command {
 	return cmd
 }
 
-// validate refuses what is wrong with the flags. All else that fails is UNKNOWN.
+// validate refuses what is wrong with the flags.
 func (f *checkFlags) validate(paths []string) error {
 	for _, path := range paths {
 		if err := leasehold.CheckPath(path); err != nil {
@@ -91,6 +94,9 @@ func (f *checkFlags) validate(paths []string) error {
 		s, err := f.schedule.parse()
 		if err != nil {
 			return err
+		}
+		if _, ok := s.Next(time.Now()); !ok {
+			return usage("--schedule %q is never due", f.schedule.expression)
 		}
 		f.policy.Schedule = &s
 	}
@@ -153,12 +159,18 @@ func (f *checkFlags) check(ctx context.Context, c *leasehold.Client, paths []str
 		switch {
 		case err != nil:
 			judgement = f.unknown(err)
-		case judgement.Problem == jobs.HasNoLog && len(read[0].Log.Runs) > 0:
+		case judgement.Problem == jobs.HasNoLog && len(read[0].Log.Runs) > 0 && !f.canJudge(read[0]):
 			judgement.Text += "; give --schedule or --max-age"
 		}
 		all = append(all, checked{read[0], judgement})
 	}
 	return all
+}
+
+// canJudge reports whether it is known how often the job is to run.
+func (f *checkFlags) canJudge(j jobs.Job) bool {
+	_, ok := j.Schedule()
+	return ok || f.policy.Schedule != nil || f.policy.MaxAge > 0
 }
 
 // unknown says why a job can't be judged.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -156,14 +157,11 @@ func (f *drainFlags) run(ctx context.Context) error {
 	} else {
 		runs, err = localRuns()
 	}
-	if err != nil {
-		return err
-	}
-	if cause := interrupted(ctx); cause != nil {
-		if !f.quiet {
+	if err = cmp.Or(err, interrupted(ctx)); err != nil {
+		if !f.show && !f.quiet {
 			f.say("this host stays drained")
 		}
-		return cause
+		return err
 	}
 	drains, err := readDrains()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/board"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // A followedStore is a store that is opened as soon as it can be reached, and the
@@ -37,7 +38,35 @@ func (s *followedStore) run(ctx context.Context) error {
 	s.store, s.board = store, b
 	s.mu.Unlock()
 	close(s.first)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() { s.sayChanges(ctx, b) })
 	return b.Run(ctx)
+}
+
+// sayChanges says when the picture is known, and when it is not any more.
+func (s *followedStore) sayChanges(ctx context.Context, b *board.Board) {
+	for known := false; ; {
+		snapshot, changed := b.Snapshot()
+		switch {
+		case snapshot.Known && !known && !s.flags.quiet:
+			s.flags.say("all leases are known: %d", len(snapshot.Jobs))
+		case !snapshot.Known && known:
+			why := errors.New("it does not answer")
+			if snapshot.Err != nil {
+				why = snapshot.Err
+			}
+			s.flags.warn("the state of the store is not known since %s: %v", text.Time(snapshot.UnknownSince), why)
+		}
+		known = snapshot.Known
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // open tries to open the store until ctx ends, and then returns nil.

@@ -49,9 +49,13 @@ func (r localRun) publish() (*os.File, error) {
 // else those of this one. Where LEASEHOLD_STATE_DIR names a host of its own they are
 // those with the same.
 func localRuns() ([]localRun, error) {
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err == nil && dumpable == 0 && os.Geteuid() != 0 { // so are the runs, and the kernel hides what they have open
+		return nil, config("chmod a+r its file", "can't see what runs on this host: this user may execute leasehold and not read it")
+	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil || len(processes) == 0 {
-		return nil, &failure{code: exitConfig, message: "can't see what runs on this host: /proc shows no process"}
+		return nil, config("", "can't see what runs on this host: /proc shows no process")
 	}
 	var runs []localRun
 	self := processName("self")
@@ -61,15 +65,22 @@ func localRuns() ([]localRun, error) {
 			continue
 		}
 		fds, err := os.ReadDir(process + "/fd")
-		if errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 && processName(strconv.Itoa(pid)) == self {
-			// Root without CAP_SYS_PTRACE, in a container: better one too many.
-			runs = append(runs, localRun{Path: "?", PID: pid, file: process})
-		}
-		for _, fd := range fds {
-			if r, ok := readRun(filepath.Join(process, "fd", fd.Name())); ok {
+		refused := errors.Is(err, fs.ErrPermission)
+		for _, entry := range fds {
+			fd := filepath.Join(process, "fd", entry.Name())
+			to, err := os.Readlink(fd)
+			refused = refused || errors.Is(err, fs.ErrPermission)
+			if !strings.HasPrefix(to, "/memfd:"+runFile+" ") {
+				continue
+			}
+			if r, ok := readRun(fd); ok {
 				r.PID = pid
 				runs = append(runs, r)
 			}
+		}
+		if refused && os.Geteuid() == 0 && processName(strconv.Itoa(pid)) == self {
+			// Root without CAP_SYS_PTRACE, as in a container: better one too many.
+			runs = append(runs, localRun{Path: "?", PID: pid, file: process})
 		}
 	}
 	for i := range runs {
@@ -86,9 +97,6 @@ func localRuns() ([]localRun, error) {
 // readRun returns what a run of this host has published as a descriptor in /proc. Any
 // user can make such a file, of whatever it is.
 func readRun(fd string) (localRun, bool) {
-	if to, err := os.Readlink(fd); err != nil || !strings.HasPrefix(to, "/memfd:"+runFile+" ") {
-		return localRun{}, false
-	}
 	file, err := os.OpenFile(fd, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return localRun{}, false

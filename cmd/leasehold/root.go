@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
@@ -145,11 +146,18 @@ func addHelp(cmd *cobra.Command) {
 	}
 }
 
-// withHelp adds where there is help to a usage error that has no hint.
+// withHelp adds where there is help to a usage error that has no hint. To a monitoring
+// system it is UNKNOWN: it knows no other exit codes.
 func withHelp(cmd *cobra.Command, err error) error {
 	var f *failure
-	if errors.As(err, &f) && f.code == exitUsage && f.hint == "" && !f.denial {
+	if !errors.As(err, &f) || f.code != exitUsage || f.denial {
+		return err
+	}
+	if f.hint == "" {
 		f.hint = cmd.CommandPath() + " --help"
+	}
+	if cmd.Name() == checkName {
+		f.code = int(jobs.NotKnown)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,6 +239,9 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	}
 	f.lease.store.sayIfMade(client.Store)
 	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
+	if less := lessOn(runtime.GOOS); less != "" && !f.lease.store.program.quiet {
+		f.lease.store.say("%s", less)
+	}
 
 	child, err := f.start(executable, command, l, lock)
 	if err != nil {
@@ -247,6 +251,14 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
 	stopLooking()
 	return f.finish(ctx, f.wait(ctx, child, l), l)
+}
+
+// lessOn returns what run can't do on that system; "" if there is nothing.
+func lessOn(system string) string {
+	if system == "linux" {
+		return ""
+	}
+	return "on " + system + " only COMMAND's process group can be stopped, and no earlier run of another user is seen: docs/platforms.md"
 }
 
 // delay returns after a random part of --jitter, or when ctx ends.
@@ -285,7 +297,7 @@ func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
 		file, err = localRun{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
 	}
 	if err != nil {
-		f.lease.store.logger().Debug("leasehold drain does not see this run", "path", l.Path(), "holder", l.Holder(), "reason", err)
+		f.lease.store.warn("\"leasehold drain --wait\" will not wait for this run: %v", err)
 	}
 	return file
 }

@@ -12,8 +12,9 @@ func volumeOf(file *os.File) volume {
 	if err := unix.Fstatfs(int(file.Fd()), &st); err != nil {
 		return volume{}
 	}
+	kind := uint32(st.Type) // signed or not, and 32 or 64 bits, as the CPU has it
 	return volume{
 		readOnly: st.Flags&unix.ST_RDONLY != 0,
-		inMemory: st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC,
+		inMemory: kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC,
 	}
 }

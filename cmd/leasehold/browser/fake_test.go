@@ -38,6 +38,8 @@ type fake struct {
 	mute   bool // no event is sent, though the connection stays
 	broken bool // no page is served
 	gone   bool // nothing is served
+
+	listeners int // to events
 }
 
 const below = "/ops/leases/"
@@ -103,6 +105,12 @@ func (f *fake) set(flag *bool, value bool) {
 	*flag = value
 }
 
+func (f *fake) listens() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.listeners > 0
+}
+
 func (f *fake) token(path string) int64 {
 	return f.jobs[slices.IndexFunc(f.jobs, func(j *jobs.Job) bool { return j.Path == path })].Token
 }
@@ -120,6 +128,13 @@ func (f *fake) url(rest string) string { return f.URL + below + rest }
 
 func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
+	listen := func(n int) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.listeners += n
+	}
+	listen(1)
+	defer listen(-1)
 	for {
 		f.mu.Lock()
 		event := map[string]string{"version": f.view.Version}

@@ -167,6 +167,32 @@ func TestSaysWhenItIsNotUpToDate(t *testing.T) {
 	b.wantNoFaults("Failed to load resource", "net::ERR_")
 }
 
+// A browser has few connections: a page that nobody sees gives its own back.
+func TestUnseenPage(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, someJobs()...)
+	b := open(t, look{width: 1280})
+	b.goTo(f.url(""))
+	b.until(isLive)
+	turn := func(hidden bool) {
+		eval[bool](b, fmt.Sprintf(`(() => {
+			Object.defineProperty(document, "hidden", { value: %t, configurable: true });
+			return document.dispatchEvent(new Event("visibilitychange"));
+		})()`, hidden))
+	}
+	turn(true)
+	for start := time.Now(); f.listens(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			t.Fatal("got the connection kept, want it closed")
+		}
+	}
+	f.change(func() { f.jobs = append(f.jobs, lease("/a/new", "app-9")) })
+	turn(false)
+	b.until(isShown("/a/new"))
+	b.until(isLive)
+	b.wantNoFaults()
+}
+
 func TestWithoutScript(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, someJobs()...)

@@ -56,13 +56,11 @@ func look(ctx context.Context, store leasehold.Store, prefix string) (found map[
 	for _, path := range paths {
 		s := leasehold.Sighting{}
 		s.Entry, s.Err = store.Read(ctx, path)
-		if s.IsGone() { // since it was listed
-			continue
-		}
 		var logged leasehold.Entry
 		logged, s.LogErr = store.ReadLog(ctx, leasehold.Entry{Path: path})
-		s.Path, s.Log = path, logged.Log
-		found[path] = s
+		if s.Path, s.Log = path, logged.Log; !s.IsGone() {
+			found[path] = s
+		}
 	}
 	return found, err
 }

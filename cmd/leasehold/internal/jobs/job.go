@@ -82,7 +82,7 @@ func (j Job) Run(now time.Time) RunState {
 
 // running returns the attempt that goes on, nil where none does.
 func (j Job) running() *runlog.Run {
-	if r := j.Newest(); r != nil && r.Result == runlog.Running && j.State == leasehold.Held && r.Holder == j.Holder {
+	if r := j.Newest(); r != nil && r.Result == runlog.Running && j.State == leasehold.Held && !j.ByKazoo && r.Holder == j.Holder {
 		return r
 	}
 	return nil

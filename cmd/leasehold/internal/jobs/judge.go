@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"leasehold.example/leasehold"
@@ -62,7 +63,8 @@ type Judgement struct {
 //	   if                                                    then
 //	1  the record or the run log can't be read               NotKnown, IsUnreadable
 //	2  ticks are paused                                      Warning, IsPaused
-//	3  a run goes on for longer than MaxRuntime              Warning, IsSlow
+//	3  a run goes on for longer than MaxRuntime, and no      Warning, IsSlow
+//	   line below is Critical
 //	4  there is no schedule, and no MaxAge, or no log        NotKnown, HasNoLog
 //	5  without a schedule: the last success is older than    Critical, IsOld
 //	   MaxAge, or there is none
@@ -73,13 +75,13 @@ type Judgement struct {
 //	   been cut, and a later one has succeeded
 //	9  it has succeeded, after other attempts                Warning, WasRetried
 //	10 an attempt of it goes on, the first or a later one    OK or Warning, WasRetried
-//	11 nobody has run it                                     Critical, IsLate
-//	12 else                                                  Critical, HasFailed
+//	11 kazoo alone has run it: how that ended is not known   NotKnown, HasNoLog
+//	12 nobody has run it                                     Critical, IsLate
+//	13 else                                                  Critical, HasFailed
+//
+// Where the log knows no schedule, and the Policy has one, a run counts for the tick
+// that was the newest when it began.
 func (j Job) Judge(p Policy, now time.Time) Judgement {
-	s, scheduled := j.Schedule()
-	if p.Schedule != nil {
-		s, scheduled = *p.Schedule, true
-	}
 	running, paused := j.running(), j.Log.Head.Paused
 	switch {
 	case j.State == leasehold.Unreadable, j.State == leasehold.Newer: // 1
@@ -88,17 +90,57 @@ func (j Job) Judge(p Policy, now time.Time) Judgement {
 		return Judgement{NotKnown, IsUnreadable, j.LogError.Error()}
 	case paused != nil: // 2
 		return Judgement{Warning, IsPaused, fmt.Sprintf("paused by %s since %s: %s", paused.By, text.Time(paused.Since), paused.Reason)}
-	case running != nil && p.MaxRuntime > 0 && now.Sub(running.Started) > p.MaxRuntime: // 3
-		return Judgement{Warning, IsSlow, fmt.Sprintf("running on %s for %s", running.Holder, text.Remaining(now.Sub(running.Started)))}
-	case len(j.Log.Runs) == 0 && j.Log.Head.Schedule == "": // 4
+	}
+	judgement := j.judgeRuns(p, now)
+	if running != nil && p.MaxRuntime > 0 && now.Sub(running.Started) > p.MaxRuntime && judgement.Level != Critical { // 3
+		return Judgement{Warning, IsSlow, fmt.Sprintf("running on %s for %s", running.Holder, elapsed(running.Started, now))}
+	}
+	return judgement
+}
+
+// judgeRuns is Judge from line 4 on.
+func (j Job) judgeRuns(p Policy, now time.Time) Judgement {
+	s, scheduled := j.Schedule()
+	if p.Schedule != nil {
+		s, scheduled = *p.Schedule, true
+	}
+	h := j.Log.Head
+	switch {
+	case len(j.Log.Runs) == 0 && h.Schedule == "": // 4
 		return Judgement{NotKnown, HasNoLog, "nothing was ever logged"}
+	case !scheduled && p.MaxAge == 0 && h.Schedule != "": // 4
+		return Judgement{NotKnown, HasNoLog, fmt.Sprintf("the schedule in the run log is no cron expression: %q in the zone %q", h.Schedule, h.Timezone)}
 	case !scheduled && p.MaxAge == 0: // 4
 		return Judgement{NotKnown, HasNoLog, "the run log has no schedule"}
 	case !scheduled: // 5, 6
 		return j.judgeAge(p, now)
+	case h.Schedule == "":
+		return j.onSchedule(s).judgeTick(s, p, now)
 	}
 	return j.judgeTick(s, p, now)
 }
+
+// onSchedule returns j, whose log knows no schedule, with its runs as attempts of the
+// ticks of s that were the newest when they began.
+func (j Job) onSchedule(s schedule.Schedule) Job {
+	j.Log.Runs = slices.Clone(j.Log.Runs)
+	h := &j.Log.Head
+	for i := range j.Log.Runs {
+		r := &j.Log.Runs[i]
+		if !r.IsAttempt() {
+			continue
+		}
+		r.Tick, _ = s.Previous(r.Started)
+		if r.Result == runlog.Success && r.Tick.After(h.LastSuccess) {
+			h.LastSuccess = r.Tick
+		}
+		h.Since = r.Started // of the oldest, which is the last
+	}
+	return j
+}
+
+// elapsed says for how long something goes on. Clocks of hosts may disagree.
+func elapsed(since, now time.Time) string { return text.Remaining(max(0, now.Sub(since))) }
 
 // LastSuccess returns when the last run ended that has succeeded, the zero time
 // where the log has none.
@@ -118,9 +160,9 @@ func (j Job) judgeAge(p Policy, now time.Time) Judgement {
 	case last.IsZero():
 		return Judgement{Critical, IsOld, "no run has succeeded"}
 	case now.Sub(last) > p.MaxAge:
-		return Judgement{Critical, IsOld, fmt.Sprintf("the last success was %s ago, at %s", text.Remaining(now.Sub(last)), text.Time(last))}
+		return Judgement{Critical, IsOld, fmt.Sprintf("the last success was %s ago, at %s", elapsed(last, now), text.Time(last))}
 	}
-	return Judgement{OK, "", fmt.Sprintf("the last success was %s ago", text.Remaining(now.Sub(last)))}
+	return Judgement{OK, "", fmt.Sprintf("the last success was %s ago", elapsed(last, now))}
 }
 
 func (j Job) judgeTick(s schedule.Schedule, p Policy, now time.Time) Judgement {
@@ -139,13 +181,27 @@ func (j Job) judgeTick(s schedule.Schedule, p Policy, now time.Time) Judgement {
 	case t.Outcome == Succeeded: // 9
 		return Judgement{Warning, WasRetried, fmt.Sprintf("%s has succeeded%s, after %s", what, on(t, runlog.Success), attempts(t.Failures()))}
 	case t.Outcome == InRun && t.Failures() == 0: // 10
-		return Judgement{OK, "", fmt.Sprintf("%s is running%s for %s", what, on(t, runlog.Running), text.Remaining(now.Sub(t.Runs[0].Started)))}
+		return Judgement{OK, "", fmt.Sprintf("%s is running%s for %s", what, on(t, runlog.Running), elapsed(t.Runs[0].Started, now))}
 	case t.Outcome == InRun: // 10
 		return Judgement{Warning, WasRetried, fmt.Sprintf("%s is running%s, after %s", what, on(t, runlog.Running), attempts(t.Failures()))}
-	case len(t.Runs) == 0: // 11
+	case len(t.Runs) == 0 && j.ByKazoo && !j.Since.Before(due.Add(-kazooEarly)): // 11, and ours have not seen it yet
+		return Judgement{NotKnown, HasNoLog, byKazoo(what, j.Holder)}
+	case len(t.Runs) > 0 && !slices.ContainsFunc(t.Runs, isOurs): // 11
+		return Judgement{NotKnown, HasNoLog, byKazoo(what, t.Runs[0].Holder)}
+	case len(t.Runs) == 0: // 12
 		return Judgement{Critical, IsLate, "nobody has run " + what}
 	}
-	return Judgement{Critical, HasFailed, fmt.Sprintf("%s has no success: %s%s", what, t.Outcome, on(t, t.Runs[0].Result))} // 12
+	return Judgement{Critical, HasFailed, fmt.Sprintf("%s has no success: %s%s", what, t.Outcome, on(t, t.Runs[0].Result))} // 13
+}
+
+// kazooEarly is how long before a tick a run of kazoo's may have begun, by the store's
+// clock, that is taken for one of it: hosts' clocks may be ahead by as much.
+const kazooEarly = 10 * time.Second
+
+func isOurs(r runlog.Run) bool { return !r.IsByKazoo() }
+
+func byKazoo(what, holder string) string {
+	return fmt.Sprintf("kazoo has run %s as %q, and does not say how that ended", what, holder)
 }
 
 // on says on which host the newest run with that result was.

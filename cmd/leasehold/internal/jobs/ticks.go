@@ -80,10 +80,11 @@ func (j Job) tick(due time.Time, isNewest bool) Tick {
 	}
 	running := j.running()
 	isSuccess := func(r runlog.Run) bool { return r.Result == runlog.Success }
+	reopened := j.Log.Head.Tick.Equal(due) && !j.Log.Head.Done // if there was a success
 	switch {
 	case running != nil && running.Tick.Equal(due):
 		t.Outcome = InRun
-	case slices.ContainsFunc(t.Runs, isSuccess), j.Log.Head.LastSuccess.Equal(due):
+	case !reopened && (slices.ContainsFunc(t.Runs, isSuccess) || j.Log.Head.LastSuccess.Equal(due)):
 		t.Outcome = Succeeded
 	case len(t.Runs) > 0:
 		t.Outcome = Outcome(t.Runs[0].Result)

@@ -167,6 +167,8 @@ func class(o jobs.Outcome) string {
 		return "good"
 	case jobs.Failed, jobs.Lost, jobs.Unknown, jobs.Missed:
 		return "bad"
+	case jobs.InRun:
+		return "running"
 	}
 	return ""
 }

@@ -27,10 +27,7 @@ type row struct {
 }
 
 func newRow(j *jobs.Job, policy jobs.Policy, now time.Time) *row {
-	is := *j
-	if is.State == leasehold.Held && !now.Before(is.End) {
-		is.State, is.Remaining = leasehold.Expired, 0
-	}
+	is := j.At(now)
 	r := &row{Job: j, State: is.State, Judgement: is.Judge(policy, now), Run: is.Run(now), Last: is.Newest(), made: now}
 	r.key = strings.ToLower(whole(j.Path) + "\n" + message(j.Holder))
 	if r.Judgement.Problem == jobs.HasNoLog { // an ordinary lease
@@ -163,28 +160,40 @@ const (
 	ranks      = 5
 )
 
-// A rowCache has the rows of jobs that were shown before: to judge 10,000 anew for
-// each page takes longer than to show them. A job that has changed is another one.
+// A rowCache has the rows of jobs that were shown not long ago: to judge 10,000 anew
+// for each page takes longer than to show them. A job that has changed is another one.
 type rowCache struct {
-	mu   sync.Mutex
-	rows map[*jobs.Job]*row
+	mu     sync.Mutex
+	rows   map[*jobs.Job]*row
+	forget *time.Timer // so that jobs that are gone take no memory; nil before the first use
 }
+
+const forgetTime = time.Minute
 
 // of returns a row for each job at the moment now. policy is always the same.
 func (c *rowCache) of(all []*jobs.Job, policy jobs.Policy, now time.Time) []*row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.rows) > 2*len(all) || c.rows == nil { // most are of jobs that are gone
-		c.rows = make(map[*jobs.Job]*row, len(all))
+	if c.forget == nil {
+		c.forget = time.AfterFunc(forgetTime, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.rows = nil
+		})
 	}
+	c.forget.Reset(forgetTime)
 	rows := make([]*row, len(all))
+	same := len(all) == len(c.rows)
 	for i, j := range all {
-		r := c.rows[j]
-		if r == nil || !r.holds(now) {
-			r = newRow(j, policy, now)
-			c.rows[j] = r
+		if rows[i] = c.rows[j]; rows[i] == nil || !rows[i].holds(now) {
+			rows[i], same = newRow(j, policy, now), false
 		}
-		rows[i] = r
+	}
+	if !same {
+		c.rows = make(map[*jobs.Job]*row, len(all))
+		for i, j := range all {
+			c.rows[j] = rows[i]
+		}
 	}
 	return rows
 }

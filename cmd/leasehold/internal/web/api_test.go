@@ -193,6 +193,7 @@ func TestHostileNames(t *testing.T) {
 		want(t, path+" nosniff", got.header.Get("X-Content-Type-Options"), "nosniff")
 		wantSafe(t, path, got.body)
 	}
+	check(t, s.get(t, "/metrics").body)
 	want(t, "host", s.do(t, http.MethodGet, "/", nil, func(r *http.Request) { r.Host = "\u202eevil\u0085" }).status, http.StatusMisdirectedRequest)
 }
 

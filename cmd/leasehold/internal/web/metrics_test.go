@@ -60,8 +60,14 @@ func TestMetrics(t *testing.T) {
 	}
 	wantIn(t, "metrics", got.body, `version="v1"`)
 
+	check(t, got.body)
+}
+
+// check has promtool check metrics.
+func check(t *testing.T, metrics string) {
+	t.Helper()
 	cmd := exec.Command("promtool", "check", "metrics")
-	cmd.Stdin = strings.NewReader(got.body)
+	cmd.Stdin = strings.NewReader(metrics)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool: got %s (%v), want nothing; if it is missing: scripts/deps debian", out, err)
 	}

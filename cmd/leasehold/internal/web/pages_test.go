@@ -139,6 +139,7 @@ func TestPages(t *testing.T) {
 	wantIn(t, "fleet", s.get(t, "/").body, "lease/db/nightly")
 	wantIn(t, "lease", s.get(t, "/lease/db/nightly").body, "host-a")
 	want(t, "no lease", s.get(t, "/lease/none").status, http.StatusNotFound)
+	want(t, "no lease is named", s.get(t, "/lease").status, http.StatusNotFound)
 	want(t, "no page", s.get(t, "/none").status, http.StatusNotFound)
 	want(t, "read only", s.do(t, http.MethodPost, "/lease/db/nightly", form("action=pause", "reason=r"), nil).status, http.StatusMethodNotAllowed)
 	script := s.get(t, "/static/page.js")

@@ -61,6 +61,7 @@ func (s *Server) Init() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.serveFleetPage)
 	mux.HandleFunc("GET /lease/{path...}", s.serveLeasePage)
+	mux.HandleFunc("/lease", http.NotFound) // else the mux sends a redirect
 	mux.Handle("GET /static/{name}", http.StripPrefix("/static/", page.Static()))
 	mux.HandleFunc("GET /api/v1/leases", s.serveLeases)
 	mux.HandleFunc("GET /api/v1/leases/{path...}", s.serveLease)

@@ -84,6 +84,9 @@ func (s *Server) write(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if c == nil {
 		return fmt.Errorf("%w: it was not reached yet", leasehold.ErrUnreachable)
 	}
+	if snapshot, _ := s.Snapshot(); snapshot.Job(path) == nil { // it may be above the prefix that is served
+		return wrong(http.StatusNotFound, "no lease at %s", path)
+	}
 	switch action {
 	case "release":
 		token, err := strconv.ParseInt(r.PostForm.Get("token"), 10, 64)

@@ -55,7 +55,7 @@ func TestWrite(t *testing.T) {
 			defer mu.Unlock()
 			said = append(said, fmt.Sprintf(format, args...))
 		}
-	})
+	}, held("/db/x", "host-a"))
 	post := func(path string, fields ...string) answer {
 		t.Helper()
 		return s.do(t, http.MethodPost, "/api/v1/leases"+path, form(fields...), nil)
@@ -86,6 +86,10 @@ func TestWrite(t *testing.T) {
 		wantIn(t, test.fields[:min(40, len(test.fields))], got.body, test.message)
 	}
 	want(t, "no path", post("/", "action=pause", "reason=r").status, http.StatusBadRequest)
+	want(t, "what is not served", post("/other", "action=pause", "reason=r").status, http.StatusNotFound)
+	if log, err := client.Runs(ctx, "/other"); err != nil || log.Head.Paused != nil {
+		t.Errorf("got %+v and %v, want that nothing was changed", log, err)
+	}
 	want(t, "in the query", s.do(t, http.MethodPost, "/api/v1/leases/db/x?action=pause&reason=r", form(), nil).status, http.StatusBadRequest)
 	if status, err := client.Status(ctx, "/db/x"); err != nil || status.State != leasehold.Held {
 		t.Fatalf("got %v and %v, want that nothing was changed", status, err)
@@ -119,7 +123,7 @@ func TestUserHeader(t *testing.T) {
 	s := serve(t, func(s *web.Server) {
 		writing(t, store)(s)
 		s.UserHeader = "X-Remote-User"
-	})
+	}, held("/a", "host-a"))
 	for _, test := range []struct {
 		users  []string
 		status int

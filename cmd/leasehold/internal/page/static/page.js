@@ -1,13 +1,11 @@
 // Keeps the page up to date, and says when it is not. Without it the page is whole,
 // as of when it was made.
-"use strict";
-(() => {
 const silence = 1700; // ms without an event after which the connection counts as lost
 const pause = 1000; // ms between fetches, and between attempts to connect
+const unseen = 10000; // ms for which a page that nobody sees stays connected: a browser has few connections
 const root = document.body.dataset.root;
 const live = document.getElementById("live");
 const status = document.getElementById("status");
-if (!live) return; // an error
 
 let offset = live.dataset.now - Date.now(); // of the server's clock
 const now = () => Date.now() + offset;
@@ -16,19 +14,35 @@ let heard = now(); // when it came
 let behind = 0; // since when the page has been known to be old; 0 while it is not
 let fetching = false, fetched = 0;
 
+let events; // the connection; undefined while there is none
+let closing; // a timer
+
 function connect() {
-	const events = new EventSource(root + "api/v1/events");
+	if (events || document.hidden) return;
+	events = new EventSource(root + "api/v1/events");
 	events.onmessage = (message) => {
 		state = JSON.parse(message.data);
 		heard = now();
 		tick();
 	};
 	events.onerror = () => {
-		state = null;
-		events.close();
+		disconnect();
 		setTimeout(connect, pause);
 		tick();
 	};
+}
+
+function disconnect() {
+	if (events) events.close();
+	events = undefined;
+	state = null;
+}
+
+function turn() { // the page to the user or away
+	clearTimeout(closing);
+	if (document.hidden) closing = setTimeout(disconnect, unseen);
+	else connect();
+	tick();
 }
 
 function tick() {
@@ -65,18 +79,22 @@ async function refresh() {
 	fetched = Date.now();
 	try {
 		const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-		const fresh = page.getElementById("live");
-		if (page.body.dataset.build !== document.body.dataset.build) location.reload(); // another program
-		offset = fresh.dataset.now - Date.now();
-		document.title = page.title;
+		show(new DOMParser().parseFromString(await answer.text(), "text/html"));
 		behind = 0;
-		const focused = document.activeElement;
-		patch(live, fresh);
-		if (document.activeElement !== focused) (focused.isConnected ? focused : document.getElementById("main")).focus({ preventScroll: true });
 	} catch {} // then the page stays behind, and says so
 	fetching = false;
 	tick();
+}
+
+function show(page) {
+	const fresh = page.getElementById("live");
+	if (!fresh) throw new Error("it is not this page");
+	if (page.body.dataset.build !== document.body.dataset.build) location.reload(); // another program
+	offset = fresh.dataset.now - Date.now();
+	document.title = page.title;
+	const focused = document.activeElement;
+	patch(live, fresh);
+	if (document.activeElement !== focused) (focused.isConnected ? focused : document.getElementById("main")).focus({ preventScroll: true });
 }
 
 // patch makes old like fresh. What is the same stays, with its focus and selection;
@@ -126,6 +144,5 @@ function span(ms) {
 
 connect();
 setInterval(tick, 250);
-document.addEventListener("visibilitychange", tick);
+document.addEventListener("visibilitychange", turn);
 tick();
-})();
