@@ -21,6 +21,7 @@ reproducible:
 
 # The container image, as an OCI archive in dist/, and what runs in it (docs/containers.md).
 VERSION ?= $(shell git describe --always --dirty)
+image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 image:
 	for arch in amd64 arm64; do GOARCH=$$arch $(BUILD) -o dist/image/$$arch ./cmd/leasehold || exit; done
 	cd image && go run . $(VERSION) ../dist/leasehold-image.tar amd64=../dist/image/amd64 arm64=../dist/image/arm64
