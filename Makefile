@@ -3,10 +3,11 @@
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build reproducible image test-image test test-newest flaky soak fleet model bench capacity deps deps-debian deps-newest lint platforms vuln fuzz rename-module
+.PHONY: build platforms reproducible image test-image packages test-packages test test-newest test-browser screenshots flaky soak fleet operators model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -29,6 +30,15 @@ image:
 test-image:
 	cd image && go test -count=1 .
 
+# deb, rpm and apk of the commit that is checked out, into dist/.
+packages: deps-packages
+	NFPM=$(NFPM) scripts/packages
+
+# Builds the packages twice, and tries them in a Debian system of their own. It needs root.
+test-packages: deps-packages
+	go vet -tags packages ./packaging
+	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
+
 # Modules of their own, so that go.mod has none of what they are for: $(call in,FOLDERS,COMMAND)
 in = @for m in $(1); do echo "$$m: $(2)"; (cd $$m && $(2)) || exit; done
 
@@ -46,6 +56,16 @@ test: deps-$(PAIR)
 test-newest: deps-newest
 	LEASEHOLD_TEST_PAIR=newest go test $(GOTESTFLAGS) . ./kazoo ./zookeeper/... ./interop/... ./internal/... ./cmd/... ./soak/...
 
+# The page of leasehold serve in a real browser, Debian's chromium.
+test-browser: deps-debian
+	scripts/deps browser
+	cd cmd/leasehold/browser && go test -parallel 4 -timeout 10m ./...
+
+# Those of the documents.
+screenshots:
+	scripts/deps browser
+	cd cmd/leasehold/browser && go test -run '^TestScreenshots$$' -count=1 . -args -screenshots $(CURDIR)/docs/page
+
 # The whole suite RUNS times on one processor that is busy, and a table of what failed.
 RUNS ?= 10
 flaky: deps-$(PAIR)
@@ -60,6 +80,10 @@ soak: deps-$(PAIR)
 TICKS ?= 15
 fleet: deps-$(PAIR)
 	FLEET_TICKS=$(TICKS) go test -run '^TestFleet$$' -count=1 -v -timeout $$(($(TICKS) + 15))m ./soak
+
+# 200 jobs that ten processes run, and whether all that shows them agrees: make operators MINUTES=10
+operators: deps-$(PAIR)
+	OPERATORS_MINUTES=$(MINUTES) go test -run '^TestOperators$$' -count=1 -v -timeout $$(($(MINUTES) + 15))m ./soak
 
 # The protocol, and what is broken of it, checked by spin: about ten minutes.
 model:
@@ -80,7 +104,7 @@ capacity: deps-$(PAIR)
 
 deps: deps-debian
 
-deps-debian deps-newest:
+deps-debian deps-newest deps-packages:
 	scripts/deps $(@:deps-%=%)
 
 lint:
@@ -91,6 +115,7 @@ lint:
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
 	$(call in,adapters/*/ image/,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
+	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
 
 # Other systems and processors: what docs/platforms.md names. To vet is to build the
 # tests, too, of which the processors need none of their own.

@@ -63,6 +63,11 @@ type Client struct {
 
 	// Logger gets what happens to leases; nil means that nothing is logged.
 	Logger *slog.Logger
+
+	// Observe, if set, is told what the Client and its leases do, for metrics: see
+	// package leaseholdprom. Several goroutines may call it at once. It must return
+	// soon, and must not make calls that ask the store.
+	Observe func(Event)
 }
 
 // TryAcquire acquires the lease at path for d, or says at once who has it; it
@@ -78,12 +83,14 @@ type Client struct {
 // ErrOutcomeUnknown. An unreachable store is tried until ctx ends. It returns
 // ErrLost if the lease was over before it could be used: the store took too
 // long to answer, or d is too short for records of whole seconds.
-func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
+func (c *Client) TryAcquire(ctx context.Context, path string, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventTry, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err
 	}
-	return r.grant(ctx, Entry{Path: path}, noSlot)
+	l, err = r.grant(ctx, Entry{Path: path}, noSlot)
+	return l, r.logDenial(ctx, err)
 }
 
 // check returns an *ArgumentError if there is no Store, or path can't be a
@@ -148,7 +155,7 @@ func (c *Client) release(ctx context.Context, path string, allow func(Status) er
 		if err != nil {
 			return err
 		}
-		s := describe(sighting{Entry: e}, noSlot, c.wallNow())
+		s := describe(Sighting{Entry: e}, noSlot, c.wallNow())
 		if s.State != Held {
 			return nil
 		}
@@ -185,7 +192,8 @@ func (c *Client) Status(ctx context.Context, path string) (Status, error) {
 }
 
 // List describes every lease at and below prefix, "/" for all, in the order of
-// their paths. With an error it also returns what could be read.
+// their paths, and paths that have only a run log, as of a schedule that was seen
+// and never run. With an error it also returns what could be read.
 func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	if err := c.checkStore(); err != nil {
 		return nil, err
@@ -199,23 +207,47 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Status, error) {
 	if listErr != nil {
 		listErr = fmt.Errorf("list leases below %q: %w", prefix, listErr)
 	}
-	seen, err := seeAll(ctx, paths, c.Store.Read)
-	statuses := make([]Status, len(seen))
-	for i, s := range seen {
-		statuses[i] = describe(s, noSlot, c.wallNow())
+	seen, err := seeAll(ctx, paths, c.readListed)
+	var statuses []Status
+	for _, s := range seen {
+		if !s.IsGone() {
+			statuses = append(statuses, describe(s, noSlot, c.wallNow()))
+		}
 	}
 	return statuses, errors.Join(listErr, err)
+}
+
+// readListed returns the record at a path that the Store has listed; where there is
+// none, with what may be a run log.
+func (c *Client) readListed(ctx context.Context, path string) (Entry, error) {
+	e, err := c.Store.Read(ctx, path)
+	if err != nil || e.Data != nil {
+		return e, err
+	}
+	return c.Store.ReadLog(ctx, e)
+}
+
+// hasLog reports whether a run log was read, also that of a newer program.
+func (e Entry) hasLog() bool {
+	if e.Log == nil || len(e.Log.Data) == 0 {
+		return false
+	}
+	_, err := runlog.Parse(e.Log.Data)
+	var foreign *runlog.ForeignError
+	return !errors.As(err, &foreign)
 }
 
 // A request is what one call to acquire asks for, checked.
 type request struct {
 	Client
+	path     string // where there are slots, the path above them
 	name     string // the holder's
 	duration time.Duration
 	skew     time.Duration // MaxClockSkew in force
 	attempt  *attempt      // nil where none is entered in the run log
 
 	queueTime time.Duration // Proposal.QueueTime
+	deniedBy  string        // what the newest denial that was logged has told
 }
 
 const (
@@ -234,7 +266,7 @@ func (c *Client) request(path string, d time.Duration) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request{Client: *c, name: holder, duration: d, skew: c.MaxClockSkew}
+	r := &request{Client: *c, path: path, name: holder, duration: d, skew: c.MaxClockSkew}
 	if r.skew == 0 {
 		r.skew = min(d/10, maxShare)
 	}
@@ -272,13 +304,6 @@ func (c *Client) wallNow() time.Time {
 	return time.Now()
 }
 
-func (c *Client) log() *slog.Logger {
-	if c.Logger != nil {
-		return c.Logger
-	}
-	return slog.New(slog.DiscardHandler)
-}
-
 // grant asks the store for the lease at known.Path, which is that of a slot if
 // slot is not noSlot, by the rule of package kazoo.
 func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, error) {
@@ -292,7 +317,6 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		return r.withoutLog().grant(ctx, Entry{Path: path}, slot)
 	}
 	if err != nil {
-		r.log().DebugContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, wrapUntyped(err, "acquire lease %q", path)
 	}
 	rec, err := parseRecord(granted)
@@ -316,14 +340,13 @@ func (r *request) grant(ctx context.Context, known Entry, slot int) (*Lease, err
 		}
 	}
 	if err := cmp.Or(l.judge(ctx), l.judgeTick()); err != nil {
-		r.log().WarnContext(ctx, "lease not acquired", "path", path, "holder", r.name, "reason", err)
 		return nil, errors.Join(err, l.undoPromptly(ctx))
 	}
 	if l.Remaining() <= 0 {
 		over := fmt.Errorf("acquire lease %q: %w: it was over before it could be used; use a longer duration than %s", path, ErrLost, r.duration)
 		return nil, errors.Join(over, l.undoPromptly(ctx))
 	}
-	r.log().InfoContext(ctx, "lease acquired", "path", path, "holder", r.name, "end", rec.End, "token", granted.Token)
+	l.logGrant(ctx)
 	return l, nil
 }
 
@@ -384,7 +407,7 @@ func (r *request) checkMachine(old Entry, rec *kazoo.Record) error {
 	if r.Holder == "" {
 		return err
 	}
-	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "reason", err)
+	r.log().Warn("the holder has the lease on another machine", "path", old.Path, "holder", r.name, "reason", err)
 	return nil
 }
 

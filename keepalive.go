@@ -35,8 +35,7 @@ func (l *Lease) Hold(ctx context.Context, f func(context.Context) error) error {
 	if !errors.Is(lost, ErrLost) && l.Remaining() <= 0 { // lost after ctx had ended
 		lost = l.lossError()
 	}
-	released := errors.Is(lost, errReleasing) || errors.Is(lost, errReleased) // by f
-	if errors.Is(lost, ErrLost) && !released && !errors.Is(err, ErrLost) {
+	if errors.Is(lost, ErrLost) && !isRelease(lost) && !errors.Is(err, ErrLost) { // f may have released it
 		err = errors.Join(err, lost)
 	}
 	if !l.IsLogged() || l.finishing.Load() {
@@ -127,7 +126,9 @@ func (l *Lease) watchEnd(end context.CancelCauseFunc) (stop func()) {
 			left = min(left, confirmTime-known)
 		}
 		if left <= 0 {
-			end(l.lossError())
+			why := l.lossError()
+			end(why)
+			l.tellLoss(why) // which may be held up
 			return never
 		}
 		return min(left, maxTimer)
@@ -265,7 +266,7 @@ func (l *Lease) keepAlive(ctx context.Context, end context.CancelCauseFunc) (sto
 		case ctx.Err() != nil:
 			return never
 		}
-		l.request.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.request.name, "remaining", l.Remaining(), "reason", err)
+		l.request.log().WarnContext(ctx, "lease not renewed", "path", l.path, "holder", l.request.name, "remaining_seconds", l.Remaining().Seconds(), "reason", err)
 		pause := retryDelay
 		if errors.Is(err, ErrPermission) { // each attempt may cost the servers a session
 			pause = refusedDelay
@@ -291,8 +292,9 @@ func (l *Lease) renewalPause() time.Duration {
 }
 
 // renewOrAdopt renews the lease, or acquires it anew where Adopt allows that.
-func (l *Lease) renewOrAdopt(ctx context.Context) error {
-	err := l.Renew(ctx)
+func (l *Lease) renewOrAdopt(ctx context.Context) (err error) {
+	defer l.request.observe(EventRenewal, l.path, &l, &err)()
+	err = l.renew(ctx)
 	if !l.request.Adopt || !errors.Is(err, errSuperseded) {
 		return err
 	}

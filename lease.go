@@ -24,6 +24,7 @@ type Lease struct {
 
 	finished  bool        // guarded by busy
 	finishing atomic.Bool // Finish was called
+	lossTold  atomic.Bool
 
 	mu           sync.Mutex // guards what is below
 	entry        Entry
@@ -39,6 +40,9 @@ var errReleased = fmt.Errorf("%w: it was released", ErrLost)
 // errReleasing is the ErrLost of a lease whose release was sent, and may have
 // been carried out.
 var errReleasing = fmt.Errorf("%w: its release was asked for", ErrLost)
+
+// isRelease reports whether a lease that is over was given up, or may have been.
+func isRelease(why error) bool { return errors.Is(why, errReleased) || errors.Is(why, errReleasing) }
 
 // String says whose lease it is, until when, and its token.
 func (l *Lease) String() string {
@@ -171,7 +175,12 @@ func (l *Lease) clockLead(stamp Stamp) time.Duration {
 // taken over, acquired anew by the same holder, released, removed, or is past
 // its end. After any other error the lease lasts as long as before, and Renew
 // may be called again.
-func (l *Lease) Renew(ctx context.Context) error {
+func (l *Lease) Renew(ctx context.Context) (err error) {
+	defer l.request.observe(EventRenewal, l.path, &l, &err)()
+	return l.renew(ctx)
+}
+
+func (l *Lease) renew(ctx context.Context) error {
 	if err := l.lock(ctx); err != nil {
 		return fmt.Errorf("renew lease %q: %w", l.path, err)
 	}
@@ -231,9 +240,9 @@ func (l *Lease) renewOnce(ctx context.Context) (moved bool, err error) {
 		return false, err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.entry, l.record = renewed, next
-	l.request.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.request.name, "end", next.End, "token", renewed.Token)
+	l.mu.Unlock() // a logger that blocks must not keep Remaining from who ends the work
+	l.request.log().DebugContext(ctx, "lease renewed", "path", l.path, "holder", l.request.name, "token", renewed.Token, "end", formatEnd(next.End))
 	jump := renewed.Stamp.At.Sub(entry.Stamp.At.Add(renewed.Stamp.Sent.Since(entry.Stamp.Sent)))
 	return l.request.Now == nil && jump.Abs() > l.request.skew, nil
 }
@@ -249,10 +258,8 @@ func (l *Lease) storeNow(e Entry) time.Time {
 
 // lose sets that the lease is over, and returns why.
 func (l *Lease) lose(why error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.over = why
-	l.request.log().Warn("lease lost", "path", l.path, "holder", l.request.name, "token", l.entry.Token, "reason", why)
+	l.setOver(why)
+	l.tellLoss(why)
 	return why
 }
 

@@ -203,6 +203,7 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 		return wrapUntyped(err, "finish the run of lease %q", l.path)
 	}
 	l.finished = true
+	l.logFinish(ctx, o.Result)
 	return nil
 }
 
@@ -254,7 +255,6 @@ func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 	}
 	if err == nil {
 		l.setOver(errReleased)
-		l.request.log().InfoContext(ctx, "tick finished", "path", l.path, "holder", l.request.name, "tick", a.due, "attempt", number, "result", end.Result)
 	}
 	return err
 }

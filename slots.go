@@ -17,7 +17,8 @@ import (
 // Where a client of kazoo keeps a slot locked, it goes on to the next free one
 // after a moment. It is TryAcquire in all else. A [*HeldError] lists every slot. If none can be
 // had and a slot's record can't be read, it returns that [*RecordError].
-func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
+func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventTry, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err
@@ -33,6 +34,7 @@ func (c *Client) TryAcquireSlot(ctx context.Context, path string, n int, d time.
 			return nil, waitError(ctx, queued, err)
 		}
 		l, err := r.grantSlot(ctx, path, seen)
+		err = r.logDenial(ctx, err)
 		if err == nil || !errors.Is(err, ErrQueued) || ctx.Err() != nil {
 			return l, waitError(ctx, queued, err)
 		}
@@ -51,7 +53,7 @@ const (
 // been seen. It stays for a while in the queue of each that another program
 // keeps locked. If none of them went on it returns ErrQueued, and is to be called
 // again: other slots may be free by now.
-func (r *request) grantSlot(ctx context.Context, path string, seen []sighting) (*Lease, error) {
+func (r *request) grantSlot(ctx context.Context, path string, seen []Sighting) (*Lease, error) {
 	statuses := r.describeSlots(seen)
 	for _, s := range statuses {
 		if r.Once && s.State == Held && s.Holder == r.name {
@@ -141,7 +143,7 @@ func (c *Client) StatusSlots(ctx context.Context, path string, n int) ([]Status,
 	return c.describeSlots(seen), nil
 }
 
-func (c *Client) describeSlots(seen []sighting) []Status {
+func (c *Client) describeSlots(seen []Sighting) []Status {
 	statuses := make([]Status, len(seen))
 	for i, s := range seen {
 		statuses[i] = describe(s, i, c.wallNow())

@@ -40,11 +40,12 @@ type Status struct {
 	Remaining time.Duration // until End, by this host's clock; 0 unless Held
 	Since     time.Time     // if Held or Expired: when the grant was made, by the store's clock
 	Token     int64         // if Held or Expired: its fencing token
+	ByKazoo   bool          // if Held or Expired: kazoo made the grant. A Store may not know
 	Reason    string        // if Unreadable or Newer: what is wrong
 }
 
 // describe tells what e says at the moment now.
-func describe(e sighting, slot int, now time.Time) Status {
+func describe(e Sighting, slot int, now time.Time) Status {
 	s := Status{Path: e.Path, Slot: slot}
 	rec, err := e.record()
 	var bad *RecordError
@@ -54,13 +55,24 @@ func describe(e sighting, slot int, now time.Time) Status {
 		if bad.Newer {
 			s.State = Newer
 		}
+	case err != nil:
+		s.State, s.Reason = Unreadable, err.Error()
 	case rec == nil || rec.IsReleased():
 		s.State = Free
 	default:
 		s.State, s.Holder, s.End = Expired, rec.Holder, rec.End
-		s.Since, s.Token = e.Since, e.Token
-		if now.Before(rec.End) {
-			s.State, s.Remaining = Held, rec.End.Sub(now)
+		s.Since, s.Token, s.ByKazoo = e.Since, e.Token, e.ByKazoo
+	}
+	return s.At(now)
+}
+
+// At returns s as it is at the moment now if the record has stayed the same: a
+// lease that was held may have expired.
+func (s Status) At(now time.Time) Status {
+	if s.State == Held || s.State == Expired {
+		s.State, s.Remaining = Expired, 0
+		if now.Before(s.End) {
+			s.State, s.Remaining = Held, s.End.Sub(now)
 		}
 	}
 	return s
@@ -84,36 +96,30 @@ func heldError(s Status) *HeldError {
 	return &HeldError{Path: s.Path, Holder: s.Holder, End: s.End, Remaining: s.Remaining, Token: s.Token}
 }
 
-// A sighting is what was read at a path.
-type sighting struct {
-	Entry
-	bad error // a *RecordError in place of the Entry's data; nil for none
-}
-
-func (s sighting) record() (*kazoo.Record, error) {
-	if s.bad != nil {
-		return nil, s.bad
+func (s Sighting) record() (*kazoo.Record, error) {
+	if s.Err != nil {
+		return nil, s.Err
 	}
 	return parseRecord(s.Entry)
 }
 
 // see calls read. A record that the store can't read is no error of see's.
-func see(ctx context.Context, path string, read func(context.Context, string) (Entry, error)) (sighting, error) {
+func see(ctx context.Context, path string, read func(context.Context, string) (Entry, error)) (Sighting, error) {
 	e, err := read(ctx, path)
 	var bad *RecordError
 	if errors.As(err, &bad) {
-		return sighting{Entry{Path: path}, bad}, nil
+		return Sighting{Entry: Entry{Path: path}, Err: bad}, nil
 	}
 	if err != nil {
-		return sighting{}, fmt.Errorf("read lease %q: %w", path, err)
+		return Sighting{}, fmt.Errorf("read lease %q: %w", path, err)
 	}
-	return sighting{Entry: e}, nil
+	return Sighting{Entry: e}, nil
 }
 
 // seeAll calls see for all paths at once. With an error it returns what could be
 // read.
-func seeAll(ctx context.Context, paths []string, read func(context.Context, string) (Entry, error)) ([]sighting, error) {
-	all := make([]sighting, len(paths))
+func seeAll(ctx context.Context, paths []string, read func(context.Context, string) (Entry, error)) ([]Sighting, error) {
+	all := make([]Sighting, len(paths))
 	errs := make([]error, len(paths))
 	var wg sync.WaitGroup
 	for i, path := range paths {

@@ -1,10 +1,8 @@
 package leasehold_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -99,13 +97,17 @@ func TestList(t *testing.T) {
 		put(t, s, "/jobs/a", record(t, "host-a", time.Now().Add(-time.Hour)))
 		put(t, s, "/jobs/b", "gone fishing")
 		put(t, s, "/other", record(t, "host-a", time.Now().Add(time.Hour)))
+		wantNil(t, "Pause", client(s, "host-a").Pause(t.Context(), "/never/run", "ann", "a test"))
+		for path, data := range map[string]string{"/never/newer": `{"leasehold_run_log": 9}`, "/never/foreign": "another program's"} {
+			wantNil(t, "EditLog", s.EditLog(t.Context(), path, func([]byte) ([]byte, error) { return []byte(data), nil }))
+		}
 		for _, test := range []struct {
 			store  leasehold.Store
 			prefix string
 			want   []string
 			errs   []error
 		}{
-			{s, "/", []string{"/jobs/a expired", "/jobs/b unreadable", "/jobs/c held", "/other held"}, nil},
+			{s, "/", []string{"/jobs/a expired", "/jobs/b unreadable", "/jobs/c held", "/never/newer free", "/never/run free", "/other held"}, nil},
 			{s, "/jobs", []string{"/jobs/a expired", "/jobs/b unreadable", "/jobs/c held"}, nil},
 			{s, "/jobs/c", []string{"/jobs/c held"}, nil},
 			{s, "/nothing", nil, nil},
@@ -194,40 +196,6 @@ func TestClientReleaseLooksAgain(t *testing.T) {
 		wantErr(t, "ForceRelease of a token that is past", err, leasehold.ErrLost)
 		if st, err := a.Status(t.Context(), path); err != nil || st.Holder != "host-b" || st.State != leasehold.Held {
 			t.Fatalf("got %+v, error %v, want it held by host-b", st, err)
-		}
-	})
-}
-
-func TestLogging(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var text bytes.Buffer
-		s := leasetest.NewStore()
-		a, b := client(s, "host-a"), client(s, "host-b")
-		a.Logger = slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		b.Logger = a.Logger
-		l := acquire(t, a, time.Minute)
-		wantNil(t, "Renew", l.Renew(t.Context()))
-		_, err := b.TryAcquire(t.Context(), path, time.Minute)
-		wantHeld(t, err, "host-a")
-		wantNil(t, "Release", l.Release(t.Context()))
-		l = acquire(t, a, time.Minute)
-		wantNil(t, "Release", a.Release(t.Context(), path))
-		wantErr(t, "Renew", l.Renew(t.Context()), leasehold.ErrLost)
-		var got []string
-		for line := range strings.Lines(text.String()) {
-			_, rest, _ := strings.Cut(line, "level=")
-			level, rest, _ := strings.Cut(rest, " ")
-			got = append(got, level+" "+strings.Split(rest, `"`)[1])
-			if !strings.Contains(line, "path="+path) || !strings.Contains(line, "holder=host-") {
-				t.Errorf("got line %q, want one that names path and holder", line)
-			}
-		}
-		want := []string{
-			"INFO lease acquired", "DEBUG lease renewed", "DEBUG lease not acquired", "INFO lease released",
-			"INFO lease acquired", "INFO lease released", "WARN lease lost",
-		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("got %q, want %q", got, want)
 		}
 	})
 }

@@ -72,9 +72,10 @@ type Store interface {
 	// may have changed, or when ctx ends.
 	Watch(ctx context.Context, path string) (Entry, <-chan struct{}, error)
 
-	// List returns the paths of all leases at and below prefix, "/" for all,
-	// in the order of their bytes. It returns what it found together with an
-	// error for what it could not look into.
+	// List returns the paths of all leases at and below prefix, "/" for all, in the
+	// order of their bytes, and those where there is a run log alone, or what may be
+	// one. It returns what it found together with an error for what it could not
+	// look into.
 	List(ctx context.Context, prefix string) ([]string, error)
 
 	// LastStamp returns the Stamp of the newest commit that this Store has

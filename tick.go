@@ -93,13 +93,15 @@ func (s *Schedule) pause(attempt int) time.Duration {
 // the run log refuses, and a [*LogError] if that can't be read or written; else
 // what TryAcquire returns. If the next tick is due within MaxClockSkew, and this
 // one needs no run, it waits for that.
-func (c *Client) TryAcquireTick(ctx context.Context, path string, s Schedule, d time.Duration) (*Lease, error) {
+func (c *Client) TryAcquireTick(ctx context.Context, path string, s Schedule, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventTry, path, &l, &err)()
 	r, err := c.tickRequest(path, s, d)
 	if err != nil {
 		return nil, err
 	}
 	for {
 		l, err := r.tryTick(ctx, path, s)
+		err = r.logDenial(ctx, err)
 		next := r.nextDue(err)
 		if next.IsZero() || ctx.Err() != nil {
 			return l, err

@@ -13,7 +13,8 @@ import (
 // run: for another's attempt to end, and for the time of the next attempt. It
 // never waits for the next tick. When ctx ends first, the error matches
 // ctx.Err().
-func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d time.Duration) (*Lease, error) {
+func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventWait, path, &l, &err)()
 	r, err := c.tickRequest(path, s, d)
 	if err != nil {
 		return nil, err
@@ -25,6 +26,7 @@ func (c *Client) AcquireTick(ctx context.Context, path string, s Schedule, d tim
 		var l *Lease
 		if err == nil {
 			l, err = r.grantTick(ctx, e, s)
+			err = r.logDenial(ctx, err)
 		}
 		next, until := r.nextDue(err), mayBegin(err)
 		var skew *ClockSkewError

@@ -27,7 +27,6 @@ func (l *Lease) undoPromptly(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
 	if err := l.undo(ctx); err != nil {
-		l.request.log().ErrorContext(ctx, "grant not undone", "path", l.path, "holder", l.Holder(), "reason", err)
 		return fmt.Errorf("%w: the grant was not undone: %w", ErrOutcomeUnknown, err)
 	}
 	return nil
@@ -57,6 +56,7 @@ func (l *Lease) undo(ctx context.Context) error {
 		return fmt.Errorf("undo the grant of lease %q: %w", l.path, err)
 	}
 	l.setOver(errReleased)
+	l.request.log().InfoContext(ctx, "grant undone", "path", l.path, "holder", l.Holder(), "token", entry.Token)
 	return nil
 }
 

@@ -12,14 +12,15 @@ import (
 // which it learns of at once, for its end, and for a store that can't be
 // reached. Those who wait are served in no particular order. When ctx ends
 // first, the error matches ctx.Err(), and ErrHeld if another has the lease.
-func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Lease, error) {
+func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventWait, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err
 	}
-	return r.wait(ctx, []string{path}, func(seen []sighting) (*Lease, error) {
-		if seen[0].bad != nil {
-			return nil, seen[0].bad
+	return r.wait(ctx, []string{path}, func(seen []Sighting) (*Lease, error) {
+		if seen[0].Err != nil {
+			return nil, seen[0].Err
 		}
 		if _, err := r.propose(seen[0].Entry); err != nil && !errors.Is(err, ErrNeedsLog) {
 			return nil, err
@@ -29,7 +30,8 @@ func (c *Client) Acquire(ctx context.Context, path string, d time.Duration) (*Le
 }
 
 // AcquireSlot is TryAcquireSlot, but waits as Acquire does.
-func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Duration) (*Lease, error) {
+func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Duration) (l *Lease, err error) {
+	defer c.observe(EventWait, path, &l, &err)()
 	r, err := c.request(path, d)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func (c *Client) AcquireSlot(ctx context.Context, path string, n int, d time.Dur
 	if err != nil {
 		return nil, err
 	}
-	return r.wait(ctx, paths, func(seen []sighting) (*Lease, error) { return r.grantSlot(ctx, path, seen) })
+	return r.wait(ctx, paths, func(seen []Sighting) (*Lease, error) { return r.grantSlot(ctx, path, seen) })
 }
 
 // retryDelay is the pause between attempts on a store that refuses connections
@@ -48,7 +50,7 @@ const retryDelay = 200 * time.Millisecond
 // wait watches the records at paths and calls try on what it has seen, again
 // whenever one of them may have become free, until try is granted. try denies
 // without a request what can be seen to be held.
-func (r *request) wait(ctx context.Context, paths []string, try func(seen []sighting) (*Lease, error)) (*Lease, error) {
+func (r *request) wait(ctx context.Context, paths []string, try func(seen []Sighting) (*Lease, error)) (*Lease, error) {
 	var denial error        // the newest one
 	var ahead time.Duration // by how much this host's clock was seen to run ahead
 	for {
@@ -60,13 +62,13 @@ func (r *request) wait(ctx context.Context, paths []string, try func(seen []sigh
 				stop()
 				return l, nil
 			}
+			err = r.logDenial(ctx, err)
 		}
 		var skew *ClockSkewError
 		switch {
 		case err == nil: // the store's clock has not reached the end
 		case errors.Is(err, ErrHeld):
 			denial = err
-			r.log().DebugContext(ctx, "lease not acquired", "holder", r.name, "reason", err)
 		case errors.As(err, &skew) && !skew.Until.IsZero() && !errors.Is(err, ErrOutcomeUnknown):
 			denial, ahead = cmp.Or(denial, err), max(skew.Most, 0)
 		case errors.Is(err, ErrQueued) && ctx.Err() == nil:
@@ -117,7 +119,7 @@ func (c *Client) warnOfSilence(ctx context.Context, path string) (stop func() bo
 
 // watchAll returns what is at paths, and a channel that receives once that may
 // have changed.
-func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-chan struct{}, error) {
+func (r *request) watchAll(ctx context.Context, paths []string) ([]Sighting, <-chan struct{}, error) {
 	defer r.warnOfSilence(ctx, paths[0])()
 	changed := make(chan struct{}, 1)
 	seen, err := seeAll(ctx, paths, func(ctx context.Context, path string) (Entry, error) {
@@ -139,7 +141,7 @@ func (r *request) watchAll(ctx context.Context, paths []string) ([]sighting, <-c
 
 // firstEnd returns the earliest end of the leases that were seen, and the zero
 // time if one of them can be had whatever the time is.
-func (r *request) firstEnd(seen []sighting) time.Time {
+func (r *request) firstEnd(seen []Sighting) time.Time {
 	for _, s := range seen {
 		if rec, err := s.record(); err == nil && r.isOnceBy(rec) {
 			return rec.End // whatever else is free

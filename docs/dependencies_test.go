@@ -49,7 +49,8 @@ func TestDependenciesPage(t *testing.T) {
 }
 
 // TestComparedWith: go-zookeeper and go-cron are what tests and benchmarks compare
-// with. The library and the command have a client and a parser of their own.
+// with. The library and the command have a client and a parser of their own; and
+// Prometheus' library would make every start of the command slower.
 func TestComparedWith(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("go", "list", "-deps", ".", "./kazoo", "./leasetest", "./localdir", "./schedule", "./zookeeper", "./cmd/leasehold")
@@ -59,8 +60,25 @@ func TestComparedWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pkg := range strings.FieldsSeq(string(out)) {
-		if strings.Contains(pkg, "go-zookeeper") || strings.Contains(pkg, "go-cron") {
+		if strings.Contains(pkg, "go-zookeeper") || strings.Contains(pkg, "go-cron") || strings.Contains(pkg, "prometheus") {
 			t.Errorf("got the dependency %s, want none of it", pkg)
 		}
+	}
+}
+
+// TestLibraryDependencies: who uses the library loads the standard library and
+// golang.org/x/sys with it, and Prometheus' only with package leaseholdprom.
+func TestLibraryDependencies(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}",
+		".", "./kazoo", "./leasetest", "./localdir", "./runlog", "./schedule", "./zookeeper")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Compact(slices.Sorted(strings.FieldsSeq(string(out))))
+	if want := []string{"golang.org/x/sys", "leasehold.example/leasehold"}; !slices.Equal(got, want) {
+		t.Errorf("got packages of the modules %q, want %q", got, want)
 	}
 }

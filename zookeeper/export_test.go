@@ -12,3 +12,6 @@ func (s *Store) UseClock(clock func() time.Duration) {
 	s.clock = clock
 	s.retire(s.current)
 }
+
+// RetryUnread makes Follow try again after d what it could not read.
+func (s *Store) RetryUnread(d time.Duration) { s.retryUnread = d }

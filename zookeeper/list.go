@@ -16,6 +16,7 @@ import (
 const (
 	listWidth = 16       // requests of List that are sent together
 	maxListed = 64 << 20 // bytes of the paths that it reads; those of a million leases
+	longLog   = 64 << 10 // bytes that a run log never has: such data is another program's
 )
 
 // List is one request for each node at and below prefix.
@@ -58,7 +59,7 @@ func (l *lister) work(ctx context.Context) {
 		l.ahead = l.ahead[:len(l.ahead)-1]
 		l.busy++
 		l.mu.Unlock()
-		names, err := l.store.names(ctx, path)
+		below, err := l.store.below(ctx, path)
 		l.mu.Lock()
 		l.busy--
 		if err != nil {
@@ -67,17 +68,20 @@ func (l *lister) work(ctx context.Context) {
 		if ctx.Err() != nil {
 			l.ahead = nil // each would only say so again
 		}
-		l.add(path, names)
+		l.add(path, below)
 		l.changed.Broadcast()
 	}
 }
 
-// add takes note of the names below path.
-func (l *lister) add(path string, names []string) {
-	for _, name := range names {
-		if name == kazoo.RecordName && path != "" {
-			l.paths = append(l.paths, path)
-		}
+// add takes note of path, if it has a record or what may be a run log, and of what
+// is below it.
+func (l *lister) add(path string, node zk.Reply) {
+	hasRecord := slices.Contains(node.Children, kazoo.RecordName)
+	mayHaveLog := node.Stat != nil && node.Stat.DataLength > 0 && node.Stat.DataLength < longLog
+	if path != "" && (hasRecord || mayHaveLog) {
+		l.paths = append(l.paths, path)
+	}
+	for _, name := range node.Children {
 		below := path + "/" + name
 		if leasehold.CheckPath(below) != nil {
 			continue
@@ -91,8 +95,8 @@ func (l *lister) add(path string, names []string) {
 	}
 }
 
-// names returns the names of the nodes below path, none if it does not exist.
-func (s *Store) names(ctx context.Context, path string) ([]string, error) {
+// below returns what is below path and path's own Stat, nothing if it does not exist.
+func (s *Store) below(ctx context.Context, path string) (zk.Reply, error) {
 	full := s.nodePath(path)
 	if full == "" {
 		full = "/"
@@ -101,7 +105,7 @@ func (s *Store) names(ctx context.Context, path string) ([]string, error) {
 		return sess.do(ctx, zk.GetChildren(full))
 	})
 	if errors.Is(err, zk.ErrNoNode) {
-		return nil, nil
+		return zk.Reply{}, nil
 	}
-	return r.Children, s.storeError(err, "list", full)
+	return r, s.storeError(err, "list", full)
 }

@@ -74,9 +74,10 @@ type Store struct {
 
 	beforeCommit func()               // for tests
 	clock        func() time.Duration // of sessions, for tests; nil for the usual one
+	retryUnread  time.Duration        // retryTime, but for tests
 }
 
-var _ leasehold.Store = (*Store)(nil)
+var _ leasehold.Follower = (*Store)(nil)
 
 // Open connects to the ensemble at url, like
 //
@@ -120,7 +121,7 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 }
 
 func newStore(u URL, options *Options) *Store {
-	s := &Store{url: u, options: *options}
+	s := &Store{url: u, options: *options, retryUnread: retryTime}
 	s.connection, s.disconnect = context.WithCancel(context.Background())
 	s.options.TLS, s.options.Auth = nil, Auth{}
 	if s.options.SessionTimeout == 0 {

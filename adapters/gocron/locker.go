@@ -99,7 +99,7 @@ func (k *lock) obtain(ctx context.Context) error {
 	attempt, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
 	err := leasehold.ErrLost
-	if k.lease != nil {
+	if k.lease != nil && time.Now().Before(k.lease.End()) { // else nothing was lost
 		err = k.lease.Renew(attempt)
 	}
 	if errors.Is(err, leasehold.ErrLost) {

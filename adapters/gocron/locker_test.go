@@ -107,6 +107,29 @@ func TestLockerLost(t *testing.T) {
 	}
 }
 
+// TestLockerLeaseEnds: a lease that has ended between two runs was not lost.
+func TestLockerLeaseEnds(t *testing.T) {
+	t.Parallel()
+	r := replicas(t, 1, 3*time.Second)[0]
+	r.client.Observe = func(e leasehold.Event) {
+		if e.Kind == leasehold.EventLoss {
+			t.Errorf("got a loss, %v, want none", e.Err)
+		}
+	}
+	var last leasehold.Status
+	for range 2 {
+		if err := lock(t, r.locker).Unlock(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s, err := r.client.Status(t.Context(), r.locker.Path+"/poll")
+		if err != nil || s.Token <= last.Token {
+			t.Fatalf("got the token %d and error %v, want one greater than %d", s.Token, err, last.Token)
+		}
+		last = s
+		time.Sleep(time.Until(s.End))
+	}
+}
+
 // TestLockerOneName: two processes of one holder name, as on one host, are two.
 func TestLockerOneName(t *testing.T) {
 	t.Parallel()

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/runlog"
 )
 
@@ -20,8 +22,14 @@ type byHandFlags struct {
 	reason string
 }
 
-// byHandCommand makes a subcommand of change, which says what was done.
-func (p *program) byHandCommand(cmd *cobra.Command, change func(ctx context.Context, c *leasehold.Client, path, by, reason string) error) *cobra.Command {
+// A byHand is what such a subcommand does, and what it says once that is done: a
+// line, and a warning if it was of no use.
+type byHand struct {
+	change func(c *leasehold.Client, ctx context.Context, path, by, reason string) error
+	says   func(j jobs.Job, now time.Time) (line, warning string)
+}
+
+func (p *program) byHandCommand(cmd *cobra.Command, does byHand) *cobra.Command {
 	f := byHandFlags{store: storeFlags{program: p, mustExist: true}}
 	cmd.Args = wantPaths(1, 1, "PATH")
 	f.store.register(cmd.Flags(), "print the lease afterwards as a line of JSON")
@@ -38,19 +46,36 @@ func (p *program) byHandCommand(cmd *cobra.Command, change func(ctx context.Cont
 			return err
 		}
 		return f.store.withClient(ctx, func(ctx context.Context, c *leasehold.Client) error {
-			if err := change(ctx, c, args[0], whoAsks(), f.reason); err != nil {
+			if err := does.change(c, ctx, args[0], whoAsks(), f.reason); err != nil {
 				return err
 			}
-			if log, err := c.Runs(ctx, args[0]); err == nil && log.Head.Schedule == "" && !slices.ContainsFunc(log.Runs, runlog.Run.IsAttempt) {
-				f.store.say("warning: nothing has ever run at %s: is that the path you mean?", escape(args[0]))
-			}
-			if !f.store.json {
-				return nil
-			}
-			return f.store.printStatus(ctx, c, args, 0)
+			return f.report(ctx, c, args[0], does)
 		})
 	})
 	return cmd
+}
+
+// report says what was done.
+func (f *byHandFlags) report(ctx context.Context, c *leasehold.Client, path string, does byHand) error {
+	log, err := c.Runs(ctx, path)
+	if err != nil {
+		return fmt.Errorf("it was done, but the run log can't be read again: %w", err)
+	}
+	j := jobs.Job{Status: leasehold.Status{Path: path}, Log: log}
+	line, warning := does.says(j, time.Now())
+	if j.Newest() == nil && log.Head.Schedule == "" {
+		warning = fmt.Sprintf("nothing has ever run at %s: is that the path you mean?", text.Escape(path))
+	}
+	if warning != "" {
+		f.store.warn("%s", warning)
+	}
+	switch {
+	case f.store.json:
+		return f.store.printStatus(ctx, c, []string{path}, 0)
+	case f.store.quiet:
+		return nil
+	}
+	return writeAll(f.store.stdout, []byte(text.Escape(path)+": "+line+"\n"))
 }
 
 // whoAsks returns the user and the host, as user@host.
@@ -75,9 +100,18 @@ that asks before the next tick does, as cron or a timer on it starts "leasehold
 run", or you do. If the tick is running at this moment, that run goes on. If none
 was begun yet, the exit code is 75.`,
 		Example: `  leasehold again --store zk://zk1,zk2,zk3/apps --reason "wrong input" /db/nightly`,
-	}, func(ctx context.Context, c *leasehold.Client, path, by, reason string) error {
-		return c.Reopen(ctx, path, by, reason)
-	})
+	}, byHand{(*leasehold.Client).Reopen, saysReopened})
+}
+
+func saysReopened(j jobs.Job, now time.Time) (line, warning string) {
+	tick := j.Log.Head.Tick
+	line = fmt.Sprintf("the tick of %s may be run once more", text.Time(tick))
+	if s, ok := j.Schedule(); ok {
+		if next, ok := s.Next(tick); ok && !now.Before(next) {
+			warning = fmt.Sprintf("that is too late for the tick of %s, since that of %s is due: who asks now runs the newest", text.Time(tick), text.Time(next))
+		}
+	}
+	return line, warning
 }
 
 func (p *program) pauseCommand() *cobra.Command {
@@ -87,9 +121,9 @@ func (p *program) pauseCommand() *cobra.Command {
 		Long: `Refuse every tick at PATH, on all hosts, until "leasehold resume". A run that goes
 on is not stopped, and runs without --schedule are not refused.`,
 		Example: `  leasehold pause --store zk://zk1,zk2,zk3/apps --reason "database migration" /db/nightly`,
-	}, func(ctx context.Context, c *leasehold.Client, path, by, reason string) error {
-		return c.Pause(ctx, path, by, reason)
-	})
+	}, byHand{(*leasehold.Client).Pause, func(jobs.Job, time.Time) (line, warning string) {
+		return `paused: no tick is run until "leasehold resume"`, ""
+	}})
 }
 
 func (p *program) resumeCommand() *cobra.Command {
@@ -99,7 +133,7 @@ func (p *program) resumeCommand() *cobra.Command {
 		Long: `End the pause of the schedule at PATH. The newest tick that is due may be run then;
 older ones were missed. Where nothing is paused it does nothing.`,
 		Example: `  leasehold resume --store zk://zk1,zk2,zk3/apps --reason "migration done" /db/nightly`,
-	}, func(ctx context.Context, c *leasehold.Client, path, by, reason string) error {
-		return c.Resume(ctx, path, by, reason)
-	})
+	}, byHand{(*leasehold.Client).Resume, func(jobs.Job, time.Time) (line, warning string) {
+		return "not paused: its ticks are run", ""
+	}})
 }

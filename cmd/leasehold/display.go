@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,111 +13,90 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
-// stateJSON is what --json prints for a lease. Keys are absent where they mean
-// nothing.
-type stateJSON struct {
-	Path      string   `json:"path"`
-	Slot      *int     `json:"slot,omitempty"`
-	State     string   `json:"state"`
-	Holder    string   `json:"holder,omitempty"`
-	End       string   `json:"end,omitempty"`
-	Remaining *float64 `json:"remaining_seconds,omitempty"`
-	Since     string   `json:"since,omitempty"`
-	Token     int64    `json:"token,omitempty"`
-	Reason    string   `json:"reason,omitempty"`
-	Run       string   `json:"run,omitempty"`
-	LastRun   *runJSON `json:"last_run,omitempty"`
+// writeJSON prints a line of JSON for each of all.
+func writeJSON(w io.Writer, all []jobs.Job) error {
+	b, err := jobs.JSON(all, time.Now())
+	return errors.Join(writeAll(w, b), err)
 }
 
-// writeJSON prints one line for each of states.
-func writeJSON(w io.Writer, states []leaseState) error {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	for _, s := range states {
-		line := stateJSON{Path: s.Path, State: s.State.String(), Holder: s.Holder, End: formatTime(s.End), Reason: s.Reason, Run: s.run()}
-		if r := s.newest(); r != nil {
-			line.LastRun = newRunJSON("", *r, s.log.Head)
-		}
-		if s.Slot >= 0 {
-			line.Slot = &s.Slot
-		}
-		if s.State == leasehold.Held {
-			seconds := s.Remaining.Truncate(time.Millisecond).Seconds()
-			line.Remaining = &seconds
-		}
-		if s.State != leasehold.Free { // else they are those of a lease that was given up
-			line.Since, line.Token = formatTime(s.Since), s.Token
-		}
-		if err := encoder.Encode(line); err != nil {
-			return fmt.Errorf("write the state of %q: %w", s.Path, err)
-		}
-	}
-	return writeAll(w, printableJSON(b.Bytes()))
+// writeStatuses prints them as writeJSON does, without run logs.
+func writeStatuses(w io.Writer, statuses []leasehold.Status) error {
+	return writeJSON(w, jobs.WithoutLogs(statuses))
 }
 
-// writeTable prints states for people.
-func writeTable(w io.Writer, states []leaseState) error {
+// A column is one of the table of jobs. An optional one is left out where all its
+// cells are empty.
+type column struct {
+	name     string
+	optional bool
+	cell     func(jobs.Job) string
+}
+
+func columns(now time.Time) []column {
+	return []column{
+		{"PATH", false, func(j jobs.Job) string { return text.Escape(j.Path) }},
+		{"STATE", false, func(j jobs.Job) string { return j.State.String() }},
+		{"HOLDER", false, func(j jobs.Job) string { return text.Cut(text.Escape(j.Holder), text.Column) }},
+		{"END", false, func(j jobs.Job) string { return text.Time(j.End) }},
+		{"REMAINING", false, func(j jobs.Job) string {
+			if j.State != leasehold.Held {
+				return ""
+			}
+			return text.Remaining(j.Remaining)
+		}},
+		{"ENDED", true, func(j jobs.Job) string {
+			ended, ok := j.EndedAgo(now)
+			if !ok {
+				return ""
+			}
+			return ago(ended)
+		}},
+		{"SINCE", false, func(j jobs.Job) string { return text.Time(j.Since) }},
+		{"TOKEN", false, func(j jobs.Job) string {
+			if j.Token == 0 {
+				return ""
+			}
+			return strconv.FormatInt(j.Token, 10)
+		}},
+		{"RUN", true, func(j jobs.Job) string { return describe(j, now) }},
+		{"REASON", true, func(j jobs.Job) string { return text.Printable(j.Reason) }},
+	}
+}
+
+// ago says how long ago something was.
+func ago(d time.Duration) string {
+	if days := d / (24 * time.Hour); days > 1 {
+		return fmt.Sprintf("%d days ago", days)
+	}
+	return text.Remaining(d) + " ago"
+}
+
+// writeTable prints jobs for people.
+func writeTable(w io.Writer, all []jobs.Job) error {
 	var b bytes.Buffer
-	now := time.Now()
-	columns := []string{"PATH", "STATE", "HOLDER", "END", "REMAINING", "SINCE", "TOKEN", "RUN", "REASON"}
-	none := func(cell func(leaseState) string) bool {
-		return !slices.ContainsFunc(states, func(s leaseState) bool { return cell(s) != "" })
-	}
-	reason := func(s leaseState) string { return printable(s.Reason) }
-	run := func(s leaseState) string { return s.describe(now) }
-	noReason, noRun := none(reason), none(run)
-	if noReason {
-		columns = columns[:8]
-	}
-	if noRun {
-		columns = slices.Delete(columns, 7, 8)
-	}
+	shown := slices.DeleteFunc(columns(time.Now()), func(c column) bool {
+		return c.optional && !slices.ContainsFunc(all, func(j jobs.Job) bool { return c.cell(j) != "" })
+	})
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, strings.Join(columns, "\t"))
-	for _, s := range states {
-		remaining, since, token := "", "", ""
-		if s.State == leasehold.Held {
-			remaining = formatRemaining(s.Remaining)
+	row := func(cell func(column) string) {
+		var cells []string
+		for _, c := range shown {
+			cells = append(cells, cmp.Or(cell(c), "-"))
 		}
-		if s.State != leasehold.Free {
-			since = formatTime(s.Since)
-			if s.Token > 0 {
-				token = strconv.FormatInt(s.Token, 10)
-			}
-		}
-		row := []string{escape(s.Path), s.State.String(), cut(escape(s.Holder), holderColumn), formatTime(s.End), remaining, since, token, run(s), reason(s)}
-		if noRun {
-			row = slices.Delete(row, 7, 8)
-		}
-		for i, cell := range row {
-			if cell == "" {
-				row[i] = "-"
-			}
-		}
-		fmt.Fprintln(table, strings.Join(row[:len(columns)], "\t"))
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	row(func(c column) string { return c.name })
+	for _, j := range all {
+		row(func(c column) string { return c.cell(j) })
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	return writeAll(w, b.Bytes())
-}
-
-// The most that is shown of a holder's name, in runes. A record may have one
-// of a megabyte.
-const (
-	holderColumn  = 40 // one long name must not widen the whole column
-	holderMessage = 300
-)
-
-// cut shortens a name to that many runes.
-func cut(holder string, most int) string {
-	if c := []rune(holder); len(c) > most {
-		return string(c[:most-1]) + "…"
-	}
-	return holder
 }
 
 func writeAll(w io.Writer, b []byte) error {
@@ -126,30 +106,17 @@ func writeAll(w io.Writer, b []byte) error {
 	return nil
 }
 
-// formatTime prints t as ends are printed everywhere, "" for the zero time.
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-// formatRemaining prints whole seconds, and less than one as it is.
-func formatRemaining(d time.Duration) string {
-	if d < time.Second {
-		return d.Truncate(time.Millisecond).String()
-	}
-	return d.Truncate(time.Second).String()
-}
-
-// denialMessage says who has the lease, and until when.
-func denialMessage(held *leasehold.HeldError) string {
-	what := escape(held.Path) + " is held by"
+// heldBy says who has the lease, and until when.
+func heldBy(held *leasehold.HeldError) string {
+	what := text.Escape(held.Path) + " is held by"
 	if held.Slots != nil {
-		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), escape(held.Path))
+		what = fmt.Sprintf("all %d slots of %s are held, the first to end by", len(held.Slots), text.Escape(held.Path))
 	}
-	return fmt.Sprintf("%s %q until %s (for another %s, token %d)",
-		what, cut(held.Holder, holderMessage), formatTime(held.End), formatRemaining(held.Remaining), held.Token)
+	return fmt.Sprintf("%s %q until %s", what, text.Cut(held.Holder, text.Message), text.Time(held.End))
+}
+
+func denialMessage(held *leasehold.HeldError) string {
+	return fmt.Sprintf("%s (for another %s, token %d)", heldBy(held), text.Remaining(held.Remaining), held.Token)
 }
 
 // denied returns what a denial says of the leases.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // A failure is an exit code and what is said about it.
@@ -39,7 +40,7 @@ type overlapError struct {
 }
 
 func (e *overlapError) Error() string {
-	what := fmt.Sprintf("an earlier run of %s by %q", escape(e.path), e.holder)
+	what := fmt.Sprintf("an earlier run of %s by %q", text.Escape(e.path), e.holder)
 	switch {
 	case e.left != nil:
 		return what + " has ended and left processes behind on this host" + pidList(e.left)

@@ -10,6 +10,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // Exit codes, those of sysexits.h where it has one that fits.
@@ -27,6 +28,7 @@ const (
 	exitCannotExecute = 126
 	exitNotFound      = 127
 	exitSignal        = 128 // plus the signal
+	exitUnitFails     = 255
 )
 
 // report prints what there is to say about err and returns the exit code.
@@ -39,17 +41,12 @@ func (p *program) report(err error) int {
 		f = &failure{code: exitUsage, message: err.Error(), hint: "leasehold --help"}
 	}
 	if f.message != "" && (!f.denial || !p.quiet) {
-		p.say("%s", f.message)
-		if f.hint != "" {
-			fmt.Fprintln(p.stderr, "hint: "+oneLine(f.hint))
-		}
+		p.sayWhy(f)
+	}
+	if p.execCondition && f.code != 0 && f.code != exitConflict {
+		return exitUnitFails
 	}
 	return f.code
-}
-
-// say prints one line for people.
-func (p *program) say(format string, args ...any) {
-	fmt.Fprintln(p.stderr, "leasehold: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
 // finish turns what a subcommand returned into a *failure, if it is an error; conflict
@@ -77,6 +74,7 @@ func explain(err error, conflict int) *failure {
 		overlap     *overlapError
 		asked       *storeError
 		tick        *leasehold.TickError
+		drained     *drainedError
 		log         *leasehold.LogError
 	)
 	f := &failure{message: err.Error()}
@@ -112,6 +110,9 @@ func explain(err error, conflict int) *failure {
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
 	case errors.As(err, &tick):
 		f.code, f.message, f.denial = conflict, tick.Error(), true
+	case errors.As(err, &drained):
+		f.code, f.message, f.denial = conflict, drained.Error(), true
+		f.hint = "leasehold undrain ends that: it is in " + drained.File
 	case errors.Is(err, leasehold.ErrNoTick):
 		f.code, f.denial = conflict, true
 	case errors.Is(err, leasehold.ErrFull):
@@ -166,7 +167,7 @@ func oneLine(s string) string {
 		line = strings.TrimRight(line, "\n")
 		if line != "" && !seen[line] {
 			seen[line] = true
-			causes = append(causes, printable(line))
+			causes = append(causes, text.Printable(line))
 		}
 	}
 	if more := len(causes) - most; more > 0 {
@@ -175,9 +176,11 @@ func oneLine(s string) string {
 	return strings.Join(causes, "; ")
 }
 
-// interrupted returns the *supervise.Interruption that ended ctx, or nil.
+// interrupted returns why ctx has ended if a signal or a drain has ended it, else
+// nil.
 func interrupted(ctx context.Context) error {
-	if cause, ok := context.Cause(ctx).(*supervise.Interruption); ok {
+	switch cause := context.Cause(ctx).(type) {
+	case *supervise.Interruption, *drainedError, *failure:
 		return cause
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // TestExitCodes covers what no script can bring about as well.
@@ -42,6 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{&leasehold.ArgumentError{Name: "path", Value: "x", Want: "no"}, 64, false, `invalid path "x": no`, ""},
 		{&leasehold.RecordError{Path: "/x", Err: errors.New("empty")}, 65, false, "can't be read: empty", "look at the record"},
 		{&leasehold.RecordError{Path: "/x", Newer: true, Err: errors.New("2")}, 65, false, "newer program", "upgrade"},
+		{&drainedError{drain{File: "/s/drain.json", By: "root@a", Since: time.Unix(2_000_000_000, 0), Reason: "disk"}}, 33, true, "this host takes no new lease: it is drained since 2033-05-18T03:33:20Z by root@a: disk", "leasehold undrain ends that: it is in /s/drain.json"},
 		{fmt.Errorf("read: %w", leasehold.ErrUnreachable), 69, false, "read: store unreachable", ""},
 		{fmt.Errorf("grant: %w", leasehold.ErrOutcomeUnknown), 69, false, "grant: outcome unknown", ""},
 		{context.DeadlineExceeded, 69, false, "deadline", ""},
@@ -107,8 +109,8 @@ func TestEscape(t *testing.T) {
 		"\xff\u0085":      `\xff\u0085`,
 		`say "hi"`:        `say "hi"`,
 	} {
-		if got := escape(in); got != want {
-			t.Errorf("escape(%q): got %s, want %s", in, got, want)
+		if got := text.Escape(in); got != want {
+			t.Errorf("text.Escape(%q): got %s, want %s", in, got, want)
 		}
 	}
 }

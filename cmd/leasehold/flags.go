@@ -33,7 +33,9 @@ func (f *storeFlags) register(flags *pflag.FlagSet, jsonMeans string) {
 	flags.StringVar(&f.url, "store", "", storeForms+" (zks:// for TLS; dir:/absolute/path?mode=0660 for users of one group); default $"+storeVariable)
 	f.timeout = 10 * time.Second
 	flags.Var((*duration)(&f.timeout), "timeout", "how long the store may take to answer")
-	flags.BoolVar(&f.json, "json", false, jsonMeans)
+	if jsonMeans != "" {
+		flags.BoolVar(&f.json, "json", false, jsonMeans)
+	}
 	f.security.register(flags)
 }
 
@@ -60,7 +62,11 @@ func (f *storeFlags) open(ctx context.Context, limit time.Time) (leasehold.Store
 	if limit.IsZero() || time.Until(limit) > f.timeout { // it waits
 		defer time.AfterFunc(silentTime, func() { f.logger().Warn(leasehold.SilentStore) }).Stop()
 	}
-	return f.store.open(ctx, f.logger())
+	s, err := f.store.open(ctx, f.logger())
+	if cause := interrupted(ctx); err != nil && cause != nil {
+		return nil, cause
+	}
+	return s, err
 }
 
 // silentTime is how long a store that is waited for is silent until that is said.
@@ -84,7 +90,7 @@ func (f *storeFlags) withClient(ctx context.Context, use func(context.Context, *
 // closeStore waits until the store has cleaned up.
 func (f *storeFlags) closeStore(s leasehold.Store) {
 	if err := s.Close(); err != nil {
-		f.say("warning: close the store: %v", err)
+		f.warn("close the store: %v", err)
 	}
 }
 

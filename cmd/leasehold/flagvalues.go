@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +82,23 @@ func (w *waitTime) Set(s string) error {
 	return nil
 }
 
+// A wordValue is the value of a flag that takes one of a few words.
+type wordValue interface{ words() []string }
+
+// setWord sets value to s, if that is one of words.
+func setWord[T ~string](value *T, s string, words []string) error {
+	if !slices.Contains(words, s) {
+		last := len(words) - 1
+		want := words[last]
+		if last > 0 {
+			want = strings.Join(words[:last], ", ") + " or " + want
+		}
+		return fmt.Errorf("want %s", want)
+	}
+	*value = T(s)
+	return nil
+}
+
 // A releaseMode says when run releases the lease at COMMAND's end.
 type releaseMode string
 
@@ -94,14 +112,11 @@ const (
 func (m *releaseMode) String() string { return string(*m) }
 func (m *releaseMode) Type() string   { return "mode" }
 
-func (m *releaseMode) Set(s string) error {
-	switch mode := releaseMode(s); mode {
-	case releaseNever, releaseAlways, releaseOnSuccess, releaseOnFailure:
-		*m = mode
-		return nil
-	}
-	return fmt.Errorf("want never, always, on-success or on-failure")
+func (m *releaseMode) words() []string {
+	return []string{string(releaseNever), string(releaseAlways), string(releaseOnSuccess), string(releaseOnFailure)}
 }
+
+func (m *releaseMode) Set(s string) error { return setWord(m, s, m.words()) }
 
 // applies reports whether to release after a COMMAND that ended with code.
 func (m releaseMode) applies(code int) bool {
@@ -125,13 +140,9 @@ const suffixPid holderSuffix = "pid"
 func (s *holderSuffix) String() string { return string(*s) }
 func (s *holderSuffix) Type() string   { return "pid" }
 
-func (s *holderSuffix) Set(value string) error {
-	if holderSuffix(value) != suffixPid {
-		return fmt.Errorf("want pid")
-	}
-	*s = suffixPid
-	return nil
-}
+func (s *holderSuffix) words() []string { return []string{string(suffixPid)} }
+
+func (s *holderSuffix) Set(value string) error { return setWord(s, value, s.words()) }
 
 // unique returns the pid and a random number: in each container a pid may be 1,
 // and it is another's after this process.
@@ -151,14 +162,11 @@ const (
 func (m *leftBehindMode) String() string { return string(*m) }
 func (m *leftBehindMode) Type() string   { return "mode" }
 
-func (m *leftBehindMode) Set(s string) error {
-	switch mode := leftBehindMode(s); mode {
-	case leftGoOn, leftWait, leftStop:
-		*m = mode
-		return nil
-	}
-	return fmt.Errorf("want go-on, wait or stop")
+func (m *leftBehindMode) words() []string {
+	return []string{string(leftGoOn), string(leftWait), string(leftStop)}
 }
+
+func (m *leftBehindMode) Set(s string) error { return setWord(m, s, m.words()) }
 
 // A tokenNumber is a fencing token.
 type tokenNumber int64

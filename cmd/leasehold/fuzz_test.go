@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 func FuzzStoreURL(f *testing.F) {
@@ -72,7 +74,7 @@ func FuzzEscape(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, shown := range []string{printable(s), escape(s), cut(escape(s), holderColumn), oneLine(s)} {
+		for _, shown := range []string{text.Printable(s), text.Escape(s), text.Cut(text.Escape(s), text.Column), oneLine(s)} {
 			if !utf8.ValidString(shown) {
 				t.Fatalf("%q: got %q, want UTF-8", s, shown)
 			}
@@ -87,11 +89,11 @@ func FuzzEscape(f *testing.F) {
 			t.Fatal(err)
 		}
 		var want, got string
-		shown := printableJSON(line)
+		shown := text.JSON(line)
 		if err := errors.Join(json.Unmarshal(line, &want), json.Unmarshal(shown, &got)); err != nil || got != want || strings.ContainsFunc(string(shown), func(c rune) bool { return !strconv.IsPrint(c) }) {
 			t.Fatalf("%q: got %s, which is %q, error %v; want it printable, and to mean %q", s, shown, got, err, want)
 		}
-		quoted := `"` + strings.ReplaceAll(escape(s), `"`, `\"`) + `"`
+		quoted := `"` + strings.ReplaceAll(text.Escape(s), `"`, `\"`) + `"`
 		if back, err := strconv.Unquote(quoted); err != nil || back != s {
 			t.Fatalf("%q: got %q, %v back from %s", s, back, err, quoted)
 		}

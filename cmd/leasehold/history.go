@@ -3,10 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/runlog"
-	"leasehold.example/leasehold/schedule"
 )
 
 const historyExamples = `  leasehold history --store zk://zk1,zk2,zk3/apps /db/nightly
@@ -59,8 +59,9 @@ func (f *storeFlags) history(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case f.json:
-		return writeRuns(f.stdout, path, log)
-	case len(log.Runs) == 0:
+		b, err := jobs.RunsJSON(path, log)
+		return errors.Join(writeAll(f.stdout, b), err)
+	case len(log.Runs) == 0 && len(missedTicks(jobs.Job{Log: log}, time.Now())) == 0:
 		if !f.quiet {
 			f.say("no runs")
 		}
@@ -69,70 +70,20 @@ func (f *storeFlags) history(ctx context.Context, path string) error {
 	return writeHistory(f.stdout, log, time.Now())
 }
 
-// runJSON is what --json prints for a run. Keys are absent where they mean
-// nothing.
-type runJSON struct {
-	Path     string   `json:"path,omitempty"`
-	Tick     string   `json:"tick,omitempty"`
-	Attempt  int      `json:"attempt,omitempty"`
-	Holder   string   `json:"holder"`
-	Host     string   `json:"host,omitempty"`
-	Program  string   `json:"program,omitempty"`
-	Started  string   `json:"started"`
-	Ended    string   `json:"ended,omitempty"`
-	Took     *float64 `json:"took_seconds,omitempty"`
-	Result   string   `json:"result"`
-	Exit     *int     `json:"exit,omitempty"`
-	Signal   string   `json:"signal,omitempty"`
-	Schedule string   `json:"schedule,omitempty"`
-	Timezone string   `json:"timezone,omitempty"`
-}
-
-func newRunJSON(path string, r runlog.Run, h runlog.Head) *runJSON {
-	line := &runJSON{
-		Path: path, Tick: formatTime(r.Tick), Attempt: r.Attempt, Holder: r.Holder, Host: r.Host, Program: r.Program,
-		Started: formatTime(r.Started), Ended: formatTime(r.Ended), Result: string(r.Result), Exit: r.Exit, Signal: r.Signal,
-	}
-	if !r.Ended.IsZero() {
-		seconds := r.Ended.Sub(r.Started).Seconds()
-		line.Took = &seconds
-	}
-	if !r.Tick.IsZero() {
-		line.Schedule, line.Timezone = h.Schedule, h.Timezone
-	}
-	return line
-}
-
-// writeRuns prints a line of JSON for each attempt.
-func writeRuns(w io.Writer, path string, log runlog.Log) error {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	for _, r := range log.Runs {
-		if r.IsAttempt() {
-			if err := encoder.Encode(newRunJSON(path, r, log.Head)); err != nil {
-				return err
-			}
-		}
-	}
-	return writeAll(w, printableJSON(b.Bytes()))
-}
-
 // writeHistory prints the entries of a log for people, and the ticks between them
 // that nobody has run.
 func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 	var b bytes.Buffer
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TICK\tATTEMPT\tHOLDER\tHOST\tSTARTED\tTOOK\tRESULT")
-	after := newestDue(log.Head, now) // the tick of the row above; or this one, which may still be run
+	missed := missedTicks(jobs.Job{Log: log}, now)
 	for _, r := range log.Runs {
-		if !r.Tick.IsZero() && r.Tick.Before(after) {
-			for _, row := range missedRows(log.Head, r.Tick, after) {
-				fmt.Fprintln(table, row)
-			}
-			after = r.Tick
+		var later []time.Time // than this run's tick
+		for ; len(missed) > 0 && !r.Tick.IsZero() && missed[0].After(r.Tick); missed = missed[1:] {
+			later = append(later, missed[0])
 		}
-		row := []string{formatTime(r.Tick), "", cut(escape(r.Holder), holderColumn), cut(escape(r.Host), holderColumn), formatTime(r.Started), "", describeResult(r)}
+		writeMissed(table, later)
+		row := []string{text.Time(r.Tick), "", text.Cut(text.Escape(r.Holder), text.Column), text.Cut(text.Escape(r.Host), text.Column), text.Time(r.Started), "", describeResult(r)}
 		if r.Attempt > 0 {
 			row[1] = fmt.Sprint(r.Attempt)
 		}
@@ -146,65 +97,48 @@ func writeHistory(w io.Writer, log runlog.Log, now time.Time) error {
 		}
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
+	writeMissed(table, missed)
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	return writeAll(w, b.Bytes())
 }
 
-// newestDue returns the newest tick of the log's schedule that is due, or now if
-// there is none.
-func newestDue(h runlog.Head, now time.Time) time.Time {
-	if s, err := schedule.Parse(h.Schedule, h.Timezone); err == nil {
-		if due, ok := s.Previous(now); ok {
-			return due
+// missedTicks returns the ticks that nobody has run, the newest first.
+func missedTicks(j jobs.Job, now time.Time) []time.Time {
+	const most = 1000 // a schedule of each minute may be old
+	s, ok := j.Schedule()
+	if !ok {
+		return nil
+	}
+	var missed []time.Time
+	for _, t := range j.Ticks(s, now, most) {
+		if t.Outcome == jobs.Missed {
+			missed = append(missed, t.Due)
 		}
 	}
-	return now
+	return missed
+}
+
+// writeMissed prints rows for those ticks, up to 5.
+func writeMissed(w io.Writer, ticks []time.Time) {
+	const most = 5
+	for _, t := range ticks[:min(most, len(ticks))] {
+		fmt.Fprintln(w, text.Time(t)+"\t-\t-\t-\t-\t-\tmissed")
+	}
+	if len(ticks) > most {
+		fmt.Fprintln(w, "...\t-\t-\t-\t-\t-\tmore missed")
+	}
 }
 
 func describeResult(r runlog.Run) string {
 	switch {
 	case !r.IsAttempt():
-		return printable(fmt.Sprintf("%s by hand: %s", r.Result, r.Reason))
+		return text.Printable(fmt.Sprintf("%s by hand: %s", r.Result, r.Reason))
 	case r.Signal != "":
-		return printable(fmt.Sprintf("%s (%s)", r.Result, r.Signal))
+		return text.Printable(fmt.Sprintf("%s (%s)", r.Result, r.Signal))
 	case r.Exit != nil && *r.Exit != 0:
 		return fmt.Sprintf("%s (exit %d)", r.Result, *r.Exit)
 	}
 	return string(r.Result)
-}
-
-// missedRows returns rows for the ticks after from and before to, the newest first.
-func missedRows(h runlog.Head, from, to time.Time) []string {
-	ticks, more := ticksBetween(h, from, to)
-	var rows []string
-	for _, t := range slices.Backward(ticks) {
-		rows = append(rows, formatTime(t)+"\t-\t-\t-\t-\t-\tmissed")
-	}
-	if more {
-		rows = append(rows, "...\t-\t-\t-\t-\t-\tmore missed")
-	}
-	return rows
-}
-
-// ticksBetween returns the last ticks of the log's schedule after from and before
-// to, and whether there are more. Before the schedule was first seen there are
-// none.
-func ticksBetween(h runlog.Head, from, to time.Time) (ticks []time.Time, more bool) {
-	const most = 5
-	s, err := schedule.Parse(h.Schedule, h.Timezone)
-	if err != nil { // another program's
-		return nil, false
-	}
-	if from.Before(h.Since) {
-		from = h.Since
-	}
-	for t, ok := s.Previous(to.Add(-time.Nanosecond)); ok && t.After(from); t, ok = s.Previous(t.Add(-time.Nanosecond)) {
-		if len(ticks) == most {
-			return ticks, true
-		}
-		ticks = slices.Insert(ticks, 0, t)
-	}
-	return ticks, false
 }

@@ -8,6 +8,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
@@ -21,18 +25,38 @@ func main() {
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (code int) {
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, auth: takeAuth()}
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, auth: takeAuth(), execCondition: asksForCondition(args)}
 	defer func() {
 		if r := recover(); r != nil {
 			code = p.report(&failure{code: exitInternal, message: fmt.Sprintf("internal error: %v", r)})
 		}
 	}()
-	if err := checkLimits(); err != nil {
-		return p.report(err)
-	}
 	root := p.rootCommand()
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		p.prepareCompletion(root)
+	}
+	for _, err := range []error{p.format.setFromVariable(), checkLimits()} {
+		if err != nil {
+			return p.report(err)
+		}
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return p.report(root.ExecuteContext(ctx))
+}
+
+// asksForCondition reports whether --exec-condition is given. It is looked for before the
+// flags are read, since what goes wrong there must end with its exit code, too.
+func asksForCondition(args []string) bool {
+	for _, arg := range args {
+		switch name, value, hasValue := strings.Cut(arg, "="); {
+		case name == "--": // then COMMAND follows
+			return false
+		case name == "--"+execConditionFlag:
+			yes, err := strconv.ParseBool(value)
+			return !hasValue || err != nil || yes
+		}
+	}
+	return false
 }

@@ -12,6 +12,7 @@ import (
 // say. If ctx ends, nothing is held that was not held before. A denial is printed
 // as JSON, if that was asked for.
 func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path string, start time.Time) (*leasehold.Lease, error) {
+	f.store.logger().Info("lease asked for", "path", path, "holder", f.holder.name)
 	l, err := f.acquire(ctx, c, path, start)
 	err = f.explainTick(ctx, c, path, err)
 	var held *leasehold.HeldError
@@ -22,11 +23,14 @@ func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path strin
 		case errors.As(err, &tick):
 			printErr = f.store.printStatus(ctx, c, []string{path}, 0)
 		case errors.As(err, &held):
-			printErr = writeJSON(f.store.stdout, withoutLogs(denied(held)))
+			printErr = writeStatuses(f.store.stdout, denied(held))
 		}
 		if printErr != nil {
 			return nil, printErr
 		}
+	}
+	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, leasehold.ErrOutcomeUnknown) {
+		return nil, cause // err is only its consequence
 	}
 	if err != nil {
 		return nil, err
@@ -38,10 +42,19 @@ func (f *leaseFlags) obtain(ctx context.Context, c *leasehold.Client, path strin
 	return l, nil
 }
 
+// refuseIfDrained takes the grant back if this host was drained meanwhile.
+func (f *leaseFlags) refuseIfDrained(ctx context.Context, l *leasehold.Lease) error {
+	err := checkDrained()
+	if err != nil {
+		f.undo(ctx, l)
+	}
+	return err
+}
+
 // undo takes the grant back: whoever had the lease before still has it.
 func (f *leaseFlags) undo(ctx context.Context, l *leasehold.Lease) {
 	if err := l.Undo(ctx); err != nil {
-		f.store.say("warning: lease %q was obtained and not given back: %v", l.Path(), err)
+		f.store.warn("lease %q was obtained and not given back: %v", l.Path(), err)
 	}
 }
 
@@ -53,7 +66,9 @@ func (f *leaseFlags) acquire(ctx context.Context, c *leasehold.Client, path stri
 	if f.wait.forever || f.wait.d > 0 {
 		waiting, cancel := until(ctx, waitUntil)
 		defer cancel()
+		stop := f.store.showProgress()
 		l, err := f.waitFor(waiting, c, path)
+		stop()
 		if err == nil || waiting.Err() == nil || ctx.Err() != nil {
 			return l, err
 		}

@@ -8,6 +8,8 @@ import (
 	_ "time/tzdata" // zones are known on hosts that have no database of them
 
 	"github.com/spf13/cobra"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const planExamples = `  leasehold plan --schedule '0 2 * * *' --timezone Europe/Berlin --attempts 3 --fired 5m
@@ -37,7 +39,10 @@ func (p *program) planCommand() *cobra.Command {
 		Short: "Say when a schedule is due, and what will happen then",
 		Long: `Print the next ticks of a schedule (the times at which it is due, in UTC and in its
 zone), and say what happens when a host dies, when one is late and when the clocks
-change. It asks no store. The exit code is 1 if something can't work.`,
+change. It asks no store.
+
+Exit codes:
+  1  something can't work`,
 		Example: planExamples,
 		Args:    wantPaths(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -94,8 +99,8 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	report := planReport{Ticks: []string{}, Findings: findings(s, plan{zone: zone, from: from, duration: f.duration, attempts: f.attempts, fired: f.fired})}
 	local := ""
 	for tick, ok := s.Next(from); ok && len(report.Ticks) < f.count; tick, ok = s.Next(tick) {
-		report.Ticks = append(report.Ticks, formatTime(tick))
-		local += fmt.Sprintf("%s  %s\n", formatTime(tick), tick.In(zone).Format("Mon 2006-01-02 15:04 MST"))
+		report.Ticks = append(report.Ticks, text.Time(tick))
+		local += fmt.Sprintf("%s  %s\n", text.Time(tick), tick.In(zone).Format("Mon 2006-01-02 15:04 MST"))
 	}
 	if err := f.print(report, local); err != nil {
 		return err
@@ -118,7 +123,7 @@ func (f *planFlags) print(report planReport, local string) error {
 		if err := encoder.Encode(report); err != nil {
 			return fmt.Errorf("write the plan: %w", err)
 		}
-		return writeAll(f.stdout, printableJSON(b.Bytes()))
+		return writeAll(f.stdout, text.JSON(b.Bytes()))
 	}
 	b.WriteString(local)
 	for _, found := range report.Findings {

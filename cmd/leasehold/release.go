@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const releaseExamples = `  # another host may have it at once
@@ -64,7 +65,7 @@ func (f *releaseFlags) run(ctx context.Context, path string) error {
 	var held *leasehold.HeldError
 	switch {
 	case errors.As(err, &held) && f.store.json && interrupted(ctx) == nil:
-		if err := writeJSON(f.store.stdout, withoutLogs(denied(held))); err != nil {
+		if err := writeStatuses(f.store.stdout, denied(held)); err != nil {
 			return err
 		}
 		return err
@@ -75,7 +76,7 @@ func (f *releaseFlags) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(f.store.stdout, withoutLogs(statuses))
+	return writeStatuses(f.store.stdout, statuses)
 }
 
 func (f *releaseFlags) validate(path string) (*leasehold.Client, error) {
@@ -166,14 +167,14 @@ func (f *releaseFlags) anotherToken(ctx context.Context, c *leasehold.Client, pa
 		return err
 	}
 	if f.store.json {
-		if err := writeJSON(f.store.stdout, withoutLogs([]leasehold.Status{s})); err != nil {
+		if err := writeStatuses(f.store.stdout, []leasehold.Status{s}); err != nil {
 			return err
 		}
 	}
 	denial := &failure{code: f.holder.conflict, hint: "nothing was changed; see leasehold status", denial: true}
-	denial.message = fmt.Sprintf("%s was not released: its token is not %d", escape(path), f.token)
+	denial.message = fmt.Sprintf("%s was not released: its token is not %d", text.Escape(path), f.token)
 	if s.Token > 0 && s.Token != int64(f.token) { // else it has changed again since
-		denial.message = fmt.Sprintf("%s was not released: its token is %d, not %d", escape(path), s.Token, f.token)
+		denial.message = fmt.Sprintf("%s was not released: its token is %d, not %d", text.Escape(path), s.Token, f.token)
 	}
 	return denial
 }

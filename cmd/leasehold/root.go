@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -12,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
@@ -24,6 +22,9 @@ type program struct {
 	signals               *supervise.Signals // nil until a subcommand catches them
 
 	quiet, verbose bool
+	execCondition  bool // any exit code but 0 and that of a denial makes a systemd unit fail
+	format         logFormat
+	progress       progress
 	security       securityFlags
 }
 
@@ -32,14 +33,18 @@ that are kept on ZooKeeper (and shared with Python's kazoo) or, for one machine,
 in a local directory.
 
 Exit codes: that of COMMAND, or 128+signal, once it ran; else
-  64  usage                             73  an earlier run still runs here
-  65  unreadable or newer record, or    75  not obtained: another has it, or
-      run log                               the tick needs no run (-E)
-  69  store unreachable, or unknown     77  no permission
-      whether it did what it was asked  78  configuration
-  70  internal error, or a ulimit is    79  lease lost, and COMMAND stopped
-      too low                           126, 127  COMMAND can't be run, or found
-  71  a clock is off: this host's, or the servers'`
+  64        usage
+  65        unreadable or newer record, or run log
+  69        store unreachable or full, or unknown whether it did what it was asked
+  70        internal error, or a ulimit is too low
+  71        a clock is off: this host's, or the servers'
+  73        an earlier run still runs on this host
+  75        not obtained: another has it, the tick needs no run, or the host is drained
+            (-E)
+  77        no permission
+  78        configuration
+  79        lease lost, and COMMAND stopped
+  126, 127  COMMAND can't be run, or found`
 
 const rootExamples = `  export LEASEHOLD_STORE=zk://zk1,zk2,zk3/apps
 
@@ -67,7 +72,7 @@ func (p *program) rootCommand() *cobra.Command {
 			case len(args) > 0:
 				return unknownCommand(root, args[0])
 			case !versionToo:
-				return usage("no command; want " + commandNames)
+				return usage("no command; want %s", commandNames(root))
 			}
 			return nil
 		},
@@ -76,6 +81,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.Flags().BoolVar(&versionToo, "version", false, "print the version")
 	root.PersistentFlags().BoolVarP(&p.quiet, "quiet", "q", false, "no word about a denial; errors still print")
 	root.PersistentFlags().BoolVarP(&p.verbose, "verbose", "v", false, "log to stderr what happens")
+	root.PersistentFlags().Var(&p.format, "log-format", "of leasehold's own lines on stderr: text, or json, one object a line; default $"+logFormatVariable+", else text")
 	root.PersistentFlags().SortFlags = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if before := cmd.Flags().Args(); !cmd.HasParent() && len(before) > 0 { // then it is a flag of what comes before it
@@ -85,7 +91,8 @@ func (p *program) rootCommand() *cobra.Command {
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
-	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.versionCommand(), p.securityCommand())
+	root.AddCommand(p.runCommand(), p.acquireCommand(), p.releaseCommand(), p.statusCommand(), p.listCommand(), p.historyCommand(), p.checkCommand(), p.serveCommand(), p.planCommand(), p.againCommand(), p.pauseCommand(), p.resumeCommand(), p.drainCommand(), p.undrainCommand(), p.completionCommand(), p.versionCommand(), p.securityCommand(), environmentCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
 	root.InitDefaultHelpCmd()
 	addHelp(root)
 	for _, cmd := range root.Commands() {
@@ -94,14 +101,24 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-const commandNames = "run, acquire, release, status, list, history, plan, again, pause, resume or version"
+// commandNames lists the subcommands, for those who gave none that there is.
+func commandNames(root *cobra.Command) string {
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.Runnable() && cmd.Name() != "help" {
+			names = append(names, cmd.Name())
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		return usage("unknown command %q; did you mean %s?", name, strings.Join(quoteAll(near), " or "))
 	}
-	return usage("unknown command %q; want %s", name, commandNames)
+	return usage("unknown command %q; want %s", name, commandNames(root))
 }
 
 // addHelp makes every usage error of cmd say where there is help, and the
@@ -129,11 +146,18 @@ func addHelp(cmd *cobra.Command) {
 	}
 }
 
-// withHelp adds where there is help to a usage error that has no hint.
+// withHelp adds where there is help to a usage error that has no hint. To a monitoring
+// system it is UNKNOWN: it knows no other exit codes.
 func withHelp(cmd *cobra.Command, err error) error {
 	var f *failure
-	if errors.As(err, &f) && f.code == exitUsage && f.hint == "" && !f.denial {
+	if !errors.As(err, &f) || f.code != exitUsage || f.denial {
+		return err
+	}
+	if f.hint == "" {
 		f.hint = cmd.CommandPath() + " --help"
+	}
+	if cmd.Name() == checkName {
+		f.code = int(jobs.NotKnown)
 	}
 	return err
 }
@@ -151,7 +175,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
@@ -162,49 +186,6 @@ func flagMessage(err error) string {
 	}
 	return fmt.Sprintf("%s is %q, %s", name, invalid.GetValue(), want)
 }
-
-// logger returns where the library logs to.
-func (p *program) logger() *slog.Logger {
-	if !p.verbose {
-		return slog.New(warningHandler{p})
-	}
-	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// A warningHandler prints those warnings of the library that end in no error and
-// that people should know all the same, also without -v: that a holder's name is
-// in use on another machine, that a run is not in the run log, that the schedule is
-// another one, and, unless -q is given, that a store that is waited for does not answer.
-type warningHandler struct{ *program }
-
-func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn
-}
-
-func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
-	if record.Message == leasehold.SilentStore && !h.quiet {
-		h.say("%s", record.Message)
-	}
-	var details []string
-	record.Attrs(func(a slog.Attr) bool {
-		details = append(details, a.String())
-		if e, ok := a.Value.Any().(*leasehold.LogError); ok {
-			h.say("warning: the run is not in the run log: %v (--log=false asks for none)", e)
-		}
-		if e, ok := a.Value.Any().(*leasehold.SameNameError); ok {
-			h.say("warning: %q has lease %q until %s on another machine (%s; this is %s), and is granted it here too",
-				e.Holder, e.Path, formatTime(e.End), e.Other, e.Machine)
-		}
-		return true
-	})
-	if record.Message == leasehold.NewSchedule {
-		h.say("warning: %s (%s)", record.Message, strings.Join(details, ", "))
-	}
-	return nil
-}
-
-func (h warningHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
-func (h warningHandler) WithGroup(string) slog.Handler      { return h }
 
 // wantPaths refuses arguments other than least to most of the paths that what
 // names; most < 0 means any number.

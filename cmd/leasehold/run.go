@@ -16,6 +16,7 @@ import (
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 const runHelp = `Run COMMAND if the lease at PATH is obtained, and keep the lease alive while it
@@ -187,7 +188,12 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	client.Program = filepath.Base(executable)
-	if err := f.delay(ctx); err != nil {
+	ctx, stopLooking, err := untilDrained(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopLooking()
+	if err := f.delay(ctx, path); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -224,6 +230,13 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 			return err
 		}
 	}
+	// Who drains the host looks for what runs after that: it sees this run, or this
+	// run sees the drain.
+	published := f.publish(l, client.Program)
+	defer published.Close()
+	if err := f.lease.refuseIfDrained(ctx, l); err != nil {
+		return err
+	}
 	f.lease.store.sayIfMade(client.Store)
 	f.lease.store.warnIfOpen(ctx, client.Store, l.Path())
 	if less := lessOn(runtime.GOOS); less != "" && !f.lease.store.program.quiet {
@@ -236,9 +249,8 @@ func (f *runFlags) run(ctx context.Context, path string, command []string) error
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // from now on signals are for COMMAND
-	end := f.wait(ctx, child, l)
-	f.logEnd(child)
-	return f.finish(ctx, end, l)
+	stopLooking()
+	return f.finish(ctx, f.wait(ctx, child, l), l)
 }
 
 // lessOn returns what run can't do on that system; "" if there is nothing.
@@ -250,12 +262,12 @@ func lessOn(system string) string {
 }
 
 // delay returns after a random part of --jitter, or when ctx ends.
-func (f *runFlags) delay(ctx context.Context) error {
+func (f *runFlags) delay(ctx context.Context, path string) error {
 	if f.jitter == 0 {
 		return nil
 	}
 	d := rand.N(f.jitter)
-	f.lease.store.logger().Info("start delayed", "by", d, "until", time.Now().Add(d))
+	f.lease.store.logger().Info("start delayed", "path", path, "holder", f.lease.holder.name, "until", time.Now().Add(d))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -276,6 +288,20 @@ func (f *runFlags) exclude(path string) (*overlapLock, error) {
 	return lockOverlap(&f.lease.store.store, path, f.lease.holder.name, allowOverlapRuns)
 }
 
+// publish shows the run to "leasehold drain" until the file, which may be nil, is
+// closed. A run goes on where that can't be done.
+func (f *runFlags) publish(l *leasehold.Lease, program string) *os.File {
+	dirs, err := stateDirs()
+	var file *os.File
+	if err == nil {
+		file, err = localRun{Path: l.Path(), Holder: l.Holder(), Program: program, Since: time.Now().UTC().Truncate(time.Second), Release: f.release.String(), StateDirs: dirs}.publish()
+	}
+	if err != nil {
+		f.lease.store.warn("\"leasehold drain --wait\" will not wait for this run: %v", err)
+	}
+	return file
+}
+
 // start starts COMMAND. From then on it gets the signals.
 func (f *runFlags) start(executable string, command []string, l *leasehold.Lease, lock *overlapLock) (*supervise.Child, error) {
 	p := f.lease.store.program
@@ -294,7 +320,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		Keep:      locks,
 		Remaining: l.Remaining,
 		KillAfter: f.killAfter,
-		Warn:      func(format string, args ...any) { p.say("warning: "+format, args...) },
+		Warn:      p.warn,
 	})
 	var exec *supervise.ExecError
 	var interruption *supervise.Interruption
@@ -309,7 +335,7 @@ func (f *runFlags) start(executable string, command []string, l *leasehold.Lease
 		return nil, &failure{code: exitInternal, message: err.Error()}
 	}
 	lock.setPid(child.Pid())
-	p.logger().Info("COMMAND started", "pid", child.Pid())
+	f.logger(l).Info("COMMAND started", "pid", child.Pid())
 	return child, nil
 }
 
@@ -322,7 +348,7 @@ func environment(l *leasehold.Lease) []string {
 	variables := [][2]string{
 		{"LEASEHOLD_PATH", l.Path()},
 		{"LEASEHOLD_HOLDER", l.Holder()},
-		{"LEASEHOLD_END", formatTime(l.End())},
+		{"LEASEHOLD_END", text.Time(l.End())},
 		{"LEASEHOLD_TOKEN", strconv.FormatInt(l.Token(), 10)},
 		{"LEASEHOLD_SLOT", slot},
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,17 +15,22 @@ import (
 	"leasehold.example/leasehold/runlog"
 )
 
+// logger returns where it is logged what is done under the lease.
+func (f *runFlags) logger(l *leasehold.Lease) *slog.Logger {
+	return f.lease.store.logger().With("path", l.Path(), "holder", l.Holder(), "token", l.Token())
+}
+
 // logEnd logs how COMMAND ended.
-func (f *runFlags) logEnd(child *supervise.Child) {
+func (f *runFlags) logEnd(child *supervise.Child, l *leasehold.Lease) {
 	status, ran, ok := child.Status()
 	if !ok {
 		return
 	}
-	how := slog.Int("exit code", status.ExitStatus())
+	how := slog.Int("exit", status.ExitStatus())
 	if status.Signaled() {
 		how = slog.String("signal", unix.SignalName(status.Signal()))
 	}
-	f.lease.store.logger().Info("COMMAND ended", how, "ran", ran.Round(time.Millisecond))
+	f.logger(l).Info("COMMAND ended", "pid", child.Pid(), how, "took_seconds", ran.Round(time.Millisecond).Seconds())
 }
 
 // An ending is how COMMAND ended.
@@ -44,13 +50,23 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	end := ending{pid: child.Pid()}
 	inTime := false
 	work := func(ctx context.Context) error {
-		lost := child.Wait(ctx)
+		waiting, stopLooking := f.untilHandOver(ctx)
+		defer stopLooking()
+		lost := child.Wait(waiting)
 		if lost == nil && f.leftBehind == leftWait {
-			lost = child.WaitForRest(ctx)
+			lost = child.WaitForRest(waiting)
 			end.rest = true
 		}
 		end.release = lost == nil && f.release.applies(child.ExitCode())
-		if lost != nil || end.release || f.leftBehind == leftStop {
+		var handOver *handOverError
+		if errors.As(lost, &handOver) {
+			f.lease.store.say("COMMAND is stopped to hand its lease over: this host is %s", handOver.drain)
+			end.gone = child.Stop()
+			if _, _, ended := child.Status(); end.gone && ended {
+				code := child.ExitCode()
+				lost, end.release = nil, code != 0 || f.release.applies(code)
+			}
+		} else if lost != nil || end.release || f.leftBehind == leftStop {
 			end.gone = child.Stop()
 		} else {
 			if !f.lease.store.given.Changed("left-behind") { // else nobody wants to know
@@ -62,6 +78,7 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 			lost = errHeldUp
 		}
 		inTime = lost == nil
+		f.logEnd(child, l)
 		f.enter(ctx, outcomeOf(child, lost), l)
 		return lost
 	}
@@ -81,6 +98,28 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	return end
 }
 
+// A handOverError is why COMMAND is stopped on a host that hands leases over.
+type handOverError struct{ drain }
+
+func (e *handOverError) Error() string { return "this host hands leases over: it is " + e.String() }
+
+// untilHandOver returns a context that ends with a *handOverError when this host is
+// to hand over a lease that is released at COMMAND's end.
+func (f *runFlags) untilHandOver(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	if f.release != releaseNever {
+		go pollDrain(ctx, func() bool {
+			drains, _ := readDrains() // COMMAND goes on where it can't be told
+			i := slices.IndexFunc(drains, func(d drain) bool { return d.HandOver })
+			if i >= 0 {
+				end(&handOverError{drains[i]})
+			}
+			return i >= 0
+		})
+	}
+	return ctx, func() { end(nil) }
+}
+
 // enter enters in the run log how COMMAND ended. For a tick it ends the lease, and
 // is tried for as long as Finish does; else only for as long as the store may take.
 // A signal ends it soon.
@@ -95,7 +134,7 @@ func (f *runFlags) enter(ctx context.Context, o leasehold.Outcome, l *leasehold.
 		defer cancel()
 	}
 	if err := l.Finish(ctx, o); err != nil {
-		f.lease.store.say("warning: how COMMAND ended is not in the run log: %v", err)
+		f.lease.store.warn("how COMMAND ended is not in the run log: %v", err)
 	}
 }
 
@@ -130,16 +169,16 @@ func (f *runFlags) finish(ctx context.Context, end ending, l *leasehold.Lease) e
 	case end.lost != nil:
 		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was stopped", end.lost, what)}
 	case end.release && !end.gone:
-		f.lease.store.say("warning: lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
+		f.lease.store.warn("lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
 	case f.leftBehind == leftStop && !end.gone:
-		f.lease.store.say("warning: some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
+		f.lease.store.warn("some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
 	case len(end.left) > 0:
-		f.lease.store.say("warning: COMMAND has ended and left %s behind, which the lease is not kept alive for (--left-behind go-on, wait or stop)%s", countProcesses(len(end.left)), pidList(end.left))
+		f.lease.store.warn("COMMAND has ended and left %s behind, which the lease is not kept alive for (--left-behind go-on, wait or stop)%s", countProcesses(len(end.left)), pidList(end.left))
 	case end.release:
 		ctx, cancel := context.WithTimeout(ctx, f.lease.store.timeout)
 		defer cancel()
 		if err := l.Release(ctx); err != nil {
-			f.lease.store.say("warning: %v", err)
+			f.lease.store.warn("%v", err)
 		}
 	}
 	return exitWith(end.code)

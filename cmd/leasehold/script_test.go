@@ -99,6 +99,7 @@ func runScripts(t *testing.T, except string, setStore func(*testscript.Env) erro
 			}
 			env.Setenv("LEASEHOLD_STORE", env.Getenv("STORE"))
 			env.Setenv("LEASEHOLD_HOLDER", "host-a")
+			env.Setenv("LEASEHOLD_STATE_DIR", "/nonexistent") // whether or not this host is drained
 			// Else the race detector adds a second to every exit.
 			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=10"))
 			env.Values[processesKey{}] = map[string]*process{}

@@ -31,8 +31,8 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"start": func(ts *testscript.TestScript, args []string) { startProcess(ts, args[0], args[1:], false) },
 		"ended": cmdEnded,
 		// terminal NAME COMMAND… is start with a new controlling terminal,
-		// whose output is in NAME.out; type NAME TEXT types on it: \n, ^C and
-		// ^Z are what they are there.
+		// whose output is in NAME.out; type NAME TEXT types on it: \n, \t, ^C, ^U
+		// and ^Z are what they are there.
 		"terminal": func(ts *testscript.TestScript, args []string) { startProcess(ts, args[0], args[1:], true) },
 		"type":     cmdType,
 		// signal NAME|FILE SIGNAL sends it to a process that was started, or
@@ -180,7 +180,7 @@ func said(ts *testscript.TestScript, name string) string {
 }
 
 func cmdType(ts *testscript.TestScript, args []string) {
-	text := strings.NewReplacer(`\n`, "\n", `^C`, "\x03", `^Z`, "\x1a").Replace(args[1])
+	text := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `^U`, "\x15", `^C`, "\x03", `^Z`, "\x1a").Replace(args[1])
 	_, err := processes(ts)[args[0]].terminal.WriteString(text)
 	ts.Check(err)
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 )
 
 // fileLimit is more than any file of certificates, and keeps a wrong one from
@@ -30,7 +32,7 @@ func (g setting) read(private func(fs.FileInfo, volume) bool) ([]byte, error) {
 		return nil, g.badFile(err)
 	}
 	if v := volumeOf(file); !private(info, v) {
-		hint := "chmod 600 " + escape(g.value)
+		hint := "chmod 600 " + text.Escape(g.value)
 		if v.readOnly {
 			hint = "give the volume the mode 0440 (defaultMode in Kubernetes)"
 		}

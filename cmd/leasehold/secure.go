@@ -24,8 +24,7 @@ const securityHelp = `How to ask an ensemble that is closed to others. Every sub
 store has these flags.
 
 FLAGS
-Where a flag is not given, its variable counts: LEASEHOLD_TLS_CA, _TLS_CERT,
-_TLS_KEY, _TLS_SERVER_NAME, LEASEHOLD_AUTH, _AUTH_FILE and LEASEHOLD_ACL.
+Where a flag is not given, its variable counts: see leasehold help environment.
 
 LEASEHOLD_AUTH and the file have what --auth has: digest:alice:secret is for
 "auth_data" in kazoo, sasl:alice:secret for "sasl_options" (DIGEST-MD5). The file
@@ -142,13 +141,13 @@ func (f *storeFlags) secure(u *storeURL) error {
 		return err
 	}
 	for _, w := range s.warnings {
-		f.say("warning: %s", w)
+		f.warn("%s", w)
 	}
 	if s.insecure {
-		f.say("warning: --tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
+		f.warn("--tls-insecure: whoever is between this host and the servers can read and change everything, a password included")
 	}
 	if s.flags.Changed("auth") {
-		f.say("warning: --auth: other users may have read the password in the process list; use --auth-file or $" + authVariable)
+		f.warn("--auth: other users may have read the password in the process list; use --auth-file or $" + authVariable)
 	}
 	return nil
 }
@@ -263,14 +262,21 @@ func (s *securityFlags) checkAuth(u *storeURL, variable string) error {
 	return nil
 }
 
+// What --acl takes.
+const (
+	aclOpen      = "open"
+	aclCreator   = "creator"
+	aclReadWorld = "read-world"
+)
+
 func (f *storeFlags) checkACL(u *storeURL) error {
 	g := f.security.setting("acl")
 	acl := zookeeper.OpenACL()
 	switch g.value {
-	case "open":
-	case "creator":
+	case aclOpen:
+	case aclCreator:
 		acl = zookeeper.CreatorACL()
-	case "read-world":
+	case aclReadWorld:
 		acl = zookeeper.ReadWorldACL()
 	default:
 		if g.source == "" {
@@ -281,7 +287,7 @@ func (f *storeFlags) checkACL(u *storeURL) error {
 	t := u.options.TLS
 	nobody := u.options.Auth == (zookeeper.Auth{}) && (t == nil || t.Certificates == nil)
 	switch {
-	case g.value == "open" || !nobody:
+	case g.value == aclOpen || !nobody:
 		u.options.ACL = acl
 	case g.flag || !f.mustExist: // else it is for others, that create
 		return g.wrong("%s is %s, which needs somebody to be the creator: a user (--auth-file) or a client certificate (--tls-cert)", g.source, g.value)
@@ -292,12 +298,12 @@ func (f *storeFlags) checkACL(u *storeURL) error {
 // warnIfOpen warns of an --acl that comes too late for the lease at path.
 func (f *storeFlags) warnIfOpen(ctx context.Context, s leasehold.Store, path string) {
 	z, ok := s.(*zookeeper.Store)
-	if value := f.security.setting("acl").value; !ok || value == "" || value == "open" {
+	if value := f.security.setting("acl").value; !ok || value == "" || value == aclOpen {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if open, err := z.OpenToAll(ctx, path); err == nil && open {
-		f.say("warning: lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
+		f.warn("lease %q is open to all in spite of --acl, since its node is older: see \"Closing what is open\" in docs/security.md", path)
 	}
 }

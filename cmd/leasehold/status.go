@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 )
 
 const statusExamples = `  leasehold status --store zk://zk1,zk2,zk3/apps /db/hourly_cleanup
@@ -78,7 +79,8 @@ func (f *storeFlags) printStatus(ctx context.Context, c *leasehold.Client, paths
 			return err
 		}
 	}
-	return errors.Join(f.print(ctx, c, statuses), errors.Join(errs...))
+	all, err := jobs.Read(ctx, c, statuses)
+	return errors.Join(f.print(all), err, errors.Join(errs...))
 }
 
 // statusOf returns the status of the lease at path, or of its slots if there are
@@ -94,14 +96,13 @@ func statusOf(ctx context.Context, c *leasehold.Client, path string, slots int) 
 	return []leasehold.Status{s}, nil
 }
 
-// print prints statuses and their run logs to stdout, as --json says.
-func (f *storeFlags) print(ctx context.Context, c *leasehold.Client, statuses []leasehold.Status) error {
-	states, err := withLogs(ctx, c, statuses)
+// print prints jobs to stdout, as --json says.
+func (f *storeFlags) print(all []jobs.Job) error {
 	switch {
 	case f.json:
-		return errors.Join(writeJSON(f.stdout, states), err)
-	case len(states) == 0:
-		return err
+		return writeJSON(f.stdout, all)
+	case len(all) == 0:
+		return nil
 	}
-	return errors.Join(writeTable(f.stdout, states), err)
+	return writeTable(f.stdout, all)
 }

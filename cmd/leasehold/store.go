@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/kazoo"
 	"leasehold.example/leasehold/localdir"
 	"leasehold.example/leasehold/zookeeper"
@@ -93,7 +94,7 @@ func (u *storeURL) checkExists() error {
 		return nil
 	}
 	if _, err := os.Stat(u.dir); errors.Is(err, fs.ErrNotExist) {
-		return config("is that the directory you mean? The first \"leasehold run\" or \"leasehold acquire\" makes it", "no lease directory %s", escape(u.dir))
+		return config("is that the directory you mean? The first \"leasehold run\" or \"leasehold acquire\" makes it", "no lease directory %s", text.Escape(u.dir))
 	}
 	return nil
 }
@@ -111,14 +112,14 @@ func (f *storeFlags) checkChroot(ctx context.Context, s leasehold.Store) error {
 	if err != nil || there {
 		return err
 	}
-	return config(chrootHint, "no ZooKeeper node %s, the chroot of %s", escape(f.store.ensemble.Chroot), f.store.source)
+	return config(chrootHint, "no ZooKeeper node %s, the chroot of %s", text.Escape(f.store.ensemble.Chroot), f.store.source)
 }
 
 // sayIfMade says that the chroot was made: if it is misspelt, other hosts, with
 // another one, are granted the same leases.
 func (f *storeFlags) sayIfMade(s leasehold.Store) {
 	if z, ok := s.(*zookeeper.Store); ok && z.MadeChroot() {
-		f.say("made the chroot %s, which did not exist", escape(f.store.ensemble.Chroot))
+		f.say("made the chroot %s, which did not exist", text.Escape(f.store.ensemble.Chroot))
 	}
 }
 

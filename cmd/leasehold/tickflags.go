@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/schedule"
 )
 
@@ -99,8 +100,8 @@ func tickVariables(l *leasehold.Lease) [][2]string {
 		attempt = fmt.Sprint(l.Attempt())
 	}
 	return [][2]string{
-		{"LEASEHOLD_TICK", formatTime(l.Tick())},
+		{"LEASEHOLD_TICK", text.Time(l.Tick())},
 		{"LEASEHOLD_ATTEMPT", attempt},
-		{"LEASEHOLD_LAST_SUCCESS", formatTime(l.LastSuccess())},
+		{"LEASEHOLD_LAST_SUCCESS", text.Time(l.LastSuccess())},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,8 +36,10 @@ type conn struct {
 	mu      sync.Mutex
 	xid     int32
 	pending []*Pending               // sent and not answered
-	pings   []time.Duration          // when those were sent that are not answered
+	pings   []*Pending               // the pings, likewise
 	watches map[string]chan struct{} // by path
+	added   []Request                // by AddWatch
+	lost    chan struct{}            // closed when the connection is lost
 	unsent  []byte                   // for writeLoop
 	writing bool                     // writeLoop runs
 	leftErr error                    // why we have closed it
@@ -53,11 +56,19 @@ func (c *conn) send(p *Pending) {
 		p.fail(ErrConnectionLost)
 		return
 	}
-	c.xid = (c.xid + 1) & 0x7fffffff // the server's own are negative
-	p.xid = c.xid
-	setXid(frame, p.xid)
 	p.conn, p.sent = c, c.clock()
-	c.pending = append(c.pending, p)
+	if p.request.op == opPing {
+		p.xid = xidPing
+		c.pings = append(c.pings, p)
+	} else {
+		c.xid = (c.xid + 1) & 0x7fffffff // the server's own are negative
+		p.xid = c.xid
+		c.pending = append(c.pending, p)
+	}
+	if p.request.op == opAddWatch { // the first event may come before the answer
+		c.added = append(c.added, p.request)
+	}
+	setXid(frame, p.xid)
 	c.write(frame)
 }
 
@@ -119,15 +130,12 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-var pingFrame = endFrame(beginFrame(opPing, xidPing))
-
 // ping keeps the session alive, and makes the server answer, again and again.
 func (c *conn) ping() {
+	c.send(newPending(nil, Ping()))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.pings = append(c.pings, c.clock())
-		c.write(pingFrame)
 		c.pinger.Reset(c.idleTimeout / 2)
 	}
 }
@@ -182,6 +190,9 @@ func (c *conn) handleFrame(frame []byte) error {
 	if r := p.request; r.watch && (p.err == nil || r.op == opExists && errors.Is(p.err, ErrNoNode)) {
 		p.reply.Watch = c.addWatch(r.path)
 	}
+	if p.request.op == opAddWatch {
+		p.reply.Watch = c.lost
+	}
 	close(p.done)
 	switch {
 	case err != nil:
@@ -199,7 +210,8 @@ func (c *conn) handlePing() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.pings) > 0 {
-		c.touched = max(c.touched, c.pings[0])
+		c.touched = max(c.touched, c.pings[0].sent)
+		close(c.pings[0].done)
 		c.pings = c.pings[1:]
 	}
 }
@@ -238,6 +250,11 @@ func (c *conn) notifyWatch(path string) {
 		close(event)
 		delete(c.watches, path)
 	}
+	for _, r := range c.added {
+		if path == r.path || strings.HasPrefix(path, strings.TrimSuffix(r.path, "/")+"/") {
+			r.changed(path)
+		}
+	}
 }
 
 // shutDown ends the connection and everything that waits for it.
@@ -248,13 +265,14 @@ func (c *conn) shutDown() {
 	defer c.mu.Unlock()
 	c.closed = true
 	c.pinger.Stop()
-	for _, p := range c.pending {
+	for _, p := range append(c.pending, c.pings...) {
 		p.fail(ErrConnectionLost)
 	}
 	for _, event := range c.watches {
 		close(event)
 	}
-	c.pending, c.watches, c.unsent = nil, nil, nil
+	close(c.lost)
+	c.pending, c.pings, c.watches, c.added, c.unsent = nil, nil, nil, nil, nil
 }
 
 // close closes the connection at once. TLS's own Close would first wait for a

@@ -63,7 +63,7 @@ func decodeEvent(d decoder) (path string, err error) {
 // transaction's operations.
 func decodeReply(r Request, d decoder) (reply Reply, err error) {
 	switch r.op {
-	case opClose:
+	case opClose, opAddWatch:
 	case opSync:
 		d.bytes()
 	case opExists:

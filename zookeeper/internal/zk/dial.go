@@ -128,7 +128,7 @@ func (s *Session) dial(ctx context.Context, host, addr string) (*conn, error) {
 	}
 	c := &conn{
 		netConn: netConn, host: host, stepTimeout: s.stepTimeout(), zxid: s.zxid, report: s.report, clock: s.config.Clock,
-		watches: map[string]chan struct{}{},
+		watches: map[string]chan struct{}{}, lost: make(chan struct{}),
 		release: context.AfterFunc(ctx, func() { netConn.Close() }),
 	}
 	if err := s.handshake(c); err != nil {

@@ -10,6 +10,8 @@ func (r Request) encode() []byte {
 		b = appendBool(appendString(b, r.path), r.watch)
 	case opGetACL, opSync:
 		b = appendString(b, r.path)
+	case opAddWatch:
+		b = appendInt32(appendString(b, r.path), persistentRecursive)
 	case opMulti:
 		for _, op := range r.ops {
 			b = op.encode(appendOpHeader(b, op.code(), false))
@@ -18,6 +20,9 @@ func (r Request) encode() []byte {
 	}
 	return endFrame(b)
 }
+
+// persistentRecursive is the mode of a watch (ZooDefs.AddWatchModes).
+const persistentRecursive = 1
 
 // beginFrame begins a request's frame, and endFrame ends it.
 func beginFrame(op, xid int32) []byte {

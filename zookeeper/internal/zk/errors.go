@@ -23,6 +23,7 @@ type Code int32
 
 // The codes that callers tell apart.
 const (
+	ErrUnimplemented   Code = -6
 	ErrNoNode          Code = -101
 	ErrNoAuth          Code = -102
 	ErrBadVersion      Code = -103
@@ -39,7 +40,7 @@ type codeInfo struct {
 }
 
 var codes = map[Code]codeInfo{
-	-6:                 {"the server does not know this request", true},
+	ErrUnimplemented:   {"the server does not know this request", true},
 	-8:                 {"invalid arguments", true},
 	-100:               {"API error", true},
 	ErrNoNode:          {"node does not exist", true},

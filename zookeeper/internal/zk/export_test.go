@@ -13,7 +13,7 @@ import (
 func Replay(netConn net.Conn, requests []Request) (replies []Reply, errs []error, why error) {
 	c := &conn{
 		netConn: netConn, host: "host", reader: bufio.NewReaderSize(netConn, readBuffer), idleTimeout: time.Minute,
-		report: func(error) {}, release: func() bool { return true }, clock: clock.Shared, watches: map[string]chan struct{}{},
+		report: func(error) {}, release: func() bool { return true }, clock: clock.Shared, watches: map[string]chan struct{}{}, lost: make(chan struct{}),
 	}
 	var all []*Pending
 	for _, r := range requests {

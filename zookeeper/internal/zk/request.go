@@ -15,6 +15,7 @@ const (
 	opMulti       = 14
 	opAuth        = 100
 	opSASL        = 102
+	opAddWatch    = 106
 	opClose       = -11
 	opError       = -1 // in the result of a transaction
 )
@@ -25,6 +26,8 @@ type Request struct {
 	path  string // of what is read or synced
 	watch bool   // opGetData, opExists
 	ops   []Op   // opMulti
+
+	changed func(path string) // opAddWatch
 }
 
 // GetData asks for a node's Data and Stat.
@@ -47,6 +50,19 @@ func GetACL(path string) Request { return Request{op: opGetACL, path: path} }
 
 // Sync makes what the session reads afterwards as new as what the leader knows.
 func Sync(path string) Request { return Request{op: opSync, path: path} }
+
+// AddWatch has changed called whenever a node at or below path, which need not
+// exist, was created or deleted or its data was set, until the connection is lost:
+// what happens after that is not made up for. changed gets the path of that node,
+// or of its parent. It must return at once. A change that a later answer shows has been told before
+// it. Of nodes that this user may not read, a server from 3.8.4 on tells nothing.
+// Those before 3.6 answer ErrUnimplemented.
+func AddWatch(path string, changed func(path string)) Request {
+	return Request{op: opAddWatch, path: path, changed: changed}
+}
+
+// Ping asks for an answer and nothing else.
+func Ping() Request { return Request{op: opPing} }
 
 // Multi asks for a transaction: all of ops, or none.
 func Multi(ops ...Op) Request { return Request{op: opMulti, ops: ops} }
@@ -129,7 +145,8 @@ type Reply struct {
 	Results  []Result
 
 	// Watch is closed when what the request watches may have changed, or the
-	// connection is lost. It is also set if ExistsW finds no node.
+	// connection is lost; that of AddWatch only then. It is also set if ExistsW
+	// finds no node.
 	Watch <-chan struct{}
 }
 
