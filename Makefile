@@ -7,7 +7,7 @@ NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 FUZZTIME ?= 60s
 
-.PHONY: build platforms reproducible packages test-packages test test-newest test-browser screenshots flaky soak fleet operators model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
+.PHONY: build platforms reproducible image test-image packages test-packages test test-newest test-browser screenshots flaky soak fleet operators model bench capacity deps deps-debian deps-newest lint vuln fuzz rename-module
 
 # Without cgo the program needs no library of the host's, and its bytes don't
 # depend on a C compiler.
@@ -20,6 +20,16 @@ build:
 reproducible:
 	BUILD="$(BUILD)" scripts/reproducible
 
+# The container image, as an OCI archive in dist/, and what runs in it (docs/containers.md).
+VERSION ?= $(shell git describe --always --dirty)
+image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+image:
+	for arch in amd64 arm64; do GOARCH=$$arch $(BUILD) -o dist/image/$$arch ./cmd/leasehold || exit; done
+	cd image && go run . $(VERSION) ../dist/leasehold-image.tar amd64=../dist/image/amd64 arm64=../dist/image/arm64
+
+test-image:
+	cd image && go test -count=1 .
+
 # deb, rpm and apk of the commit that is checked out, into dist/.
 packages: deps-packages
 	NFPM=$(NFPM) scripts/packages
@@ -29,8 +39,8 @@ test-packages: deps-packages
 	go vet -tags packages ./packaging
 	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
 
-# Modules of their own, so that go.mod has none of what they are for.
-in_adapters = @for m in adapters/*/; do echo "$$m: $(1)"; (cd $$m && $(1)) || exit; done
+# Modules of their own, so that go.mod has none of what they are for: $(call in,FOLDERS,COMMAND)
+in = @for m in $(1); do echo "$$m: $(2)"; (cd $$m && $(2)) || exit; done
 
 # The tests run on a real ZooKeeper and beside real kazoo. LEASEHOLD_TEST_PAIR says
 # which: debian (the default) or newest. Most of their time is spent waiting, hence
@@ -40,7 +50,7 @@ PAIR := $(or $(LEASEHOLD_TEST_PAIR),debian)
 
 test: deps-$(PAIR)
 	go test $(GOTESTFLAGS) ./...
-	$(call in_adapters,go test $(GOTESTFLAGS) ./...)
+	$(call in,adapters/*/,go test $(GOTESTFLAGS) ./...)
 
 # The packages that talk to a server or to kazoo, on the newest of both.
 test-newest: deps-newest
@@ -104,14 +114,14 @@ lint:
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go vet ./... && go test ./...
-	$(call in_adapters,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
+	$(call in,adapters/*/ image/,go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff)
 	cd cmd/leasehold/browser && go vet ./... && go mod tidy -diff
 
 # Other systems and processors: what docs/platforms.md names. To vet is to build the
 # tests, too, of which the processors need none of their own.
 platforms:
 	for os in darwin freebsd openbsd; do GOOS=$$os CGO_ENABLED=0 go vet ./... || exit; done
-	for arch in arm64 386 riscv64; do GOARCH=$$arch CGO_ENABLED=0 go build ./... || exit; done
+	for arch in arm64 386 riscv64; do GOARCH=$$arch $(BUILD) ./... || exit; done
 
 # Needs the vulnerability database, over the network. Where that can't be
 # reached, nothing is checked, and nothing has failed.

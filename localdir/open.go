@@ -8,8 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/internal/background"
@@ -184,9 +183,9 @@ func withCause(err error) error {
 		return err
 	case errors.Is(err, fs.ErrPermission):
 		return permissionError{err}
-	case errors.Is(err, unix.EROFS):
+	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w: %w", leasehold.ErrPermission, err)
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: %w", leasehold.ErrFull, err)
 	}
 	return err
