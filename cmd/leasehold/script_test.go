@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,6 +23,9 @@ import (
 // name, or as a watchdog, and puts it into the scripts' PATH.
 func TestMain(m *testing.M) {
 	if name := filepath.Base(os.Args[0]); name == "leasehold" || name == supervise.WatchdogName {
+		if limit, err := time.ParseDuration(os.Getenv("TEST_COMPLETION_TIME")); err == nil {
+			completionTime = limit
+		}
 		main()
 	}
 	bin, err := os.MkdirTemp("", "leasehold-bin-")
