@@ -111,9 +111,19 @@ func readRun(fd string) (localRun, bool) {
 		return localRun{}, false
 	}
 	own := os.Getenv(stateVariable)
-	isHere := own == "" || slices.Contains(r.StateDirs, filepath.Clean(own))
+	isHere := own == "" || slices.ContainsFunc(r.StateDirs, func(dir string) bool { return isSameDir(dir, own) })
 	r.StateDirs = nil
 	return r, isHere
+}
+
+// isSameDir goes by the directory, not by its name: /var/run may be /run.
+func isSameDir(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) { // it need not be there
+		return true
+	}
+	one, err := os.Stat(a)
+	other, otherErr := os.Stat(b)
+	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
 // goesOn reports whether the run still has its lease.

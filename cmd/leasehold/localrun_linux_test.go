@@ -58,3 +58,24 @@ func TestHostileRuns(t *testing.T) {
 		t.Errorf("got %+v, want the one that this process has published", report.Running)
 	}
 }
+
+// A drain is one file, however its directory is named.
+func TestRunsOfOneStateDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	link := dir + "-link"
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(link) })
+	file, err := localRun{Path: "/linked", Holder: "host-a", Since: time.Unix(1, 0), StateDirs: []string{link}}.publish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd := exec.Command("leasehold", "drain", "--show")
+	cmd.Env = append(os.Environ(), stateVariable+"="+dir)
+	if out, err := cmd.Output(); err != nil || !strings.Contains(string(out), "\n/linked ") {
+		t.Errorf("got %q, error %v, want the run", out, err)
+	}
+}
