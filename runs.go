@@ -207,6 +207,22 @@ func (l *Lease) Finish(ctx context.Context, o Outcome) error {
 	return nil
 }
 
+// NoteDrain notes in the run log, for people, that this host takes no new lease, or does
+// so again. It does nothing where the run has no entry, or has ended.
+func (l *Lease) NoteDrain(ctx context.Context, drained bool) error {
+	a := l.request.attempt
+	if a == nil {
+		return nil
+	}
+	return wrapUntyped(l.request.Store.EditLog(ctx, l.path, func(data []byte) ([]byte, error) {
+		log, err := parseLog(l.path, data)
+		if err != nil {
+			return nil, err
+		}
+		return log.NoteDrain(a.run.ID, drained).Marshal()
+	}), "note in the run log of %q that this host is drained", l.path)
+}
+
 // finish is one attempt of Finish's.
 func (l *Lease) finish(ctx context.Context, end runlog.End) error {
 	a := l.request.attempt

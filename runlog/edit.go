@@ -181,6 +181,15 @@ func (l Log) Finish(e End) (_ Log, ok bool) {
 	return l, true
 }
 
+// NoteDrain notes of a run that goes on whether its host takes no new lease.
+func (l Log) NoteDrain(id string, drained bool) Log {
+	if i := l.index(id); i >= 0 && l.Runs[i].Result == Running {
+		l.Runs = slices.Clone(l.Runs)
+		l.Runs[i].Drained = drained
+	}
+	return l
+}
+
 // Withdraw takes out an attempt that was not begun after all. If another was
 // begun since, it still counts.
 func (l Log) Withdraw(id string) Log {

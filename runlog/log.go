@@ -97,6 +97,10 @@ type Run struct {
 	Exit    *int      `json:"exit,omitempty"`   // exit code, where it had one
 	Signal  string    `json:"signal,omitempty"` // that ended it
 	Reason  string    `json:"reason,omitempty"` // by hand
+
+	// Drained is set if its host was to take no new lease when that was last looked at
+	// while the run went on.
+	Drained bool `json:"drained,omitempty"`
 }
 
 // IsAttempt reports whether r is a run, and not something done by hand.

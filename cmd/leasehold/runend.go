@@ -50,7 +50,7 @@ func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehol
 	end := ending{pid: child.Pid()}
 	inTime := false
 	work := func(ctx context.Context) error {
-		waiting, stopLooking := f.untilHandOver(ctx)
+		waiting, stopLooking := f.watchDrain(ctx, l)
 		defer stopLooking()
 		lost := child.Wait(waiting)
 		if lost == nil && f.leftBehind == leftWait {
@@ -103,21 +103,37 @@ type handOverError struct{ drain }
 
 func (e *handOverError) Error() string { return "this host hands leases over: it is " + e.String() }
 
-// untilHandOver returns a context that ends with a *handOverError when this host is
-// to hand over a lease that is released at COMMAND's end.
-func (f *runFlags) untilHandOver(ctx context.Context) (context.Context, context.CancelFunc) {
+// watchDrain notes in the run log when this host is drained, and when no longer. It
+// returns a context that ends with a *handOverError when the host is to hand over a
+// lease that is released at COMMAND's end.
+func (f *runFlags) watchDrain(ctx context.Context, l *leasehold.Lease) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
-	if f.release != releaseNever {
-		go pollDrain(ctx, func() bool {
-			drains, _ := readDrains() // COMMAND goes on where it can't be told
-			i := slices.IndexFunc(drains, func(d drain) bool { return d.HandOver })
-			if i >= 0 {
-				end(&handOverError{drains[i]})
-			}
-			return i >= 0
-		})
-	}
+	noted := false
+	go pollDrain(ctx, func() bool {
+		drains, err := readDrains() // COMMAND goes on where it can't be told
+		i := slices.IndexFunc(drains, func(d drain) bool { return d.HandOver })
+		if i >= 0 && f.release != releaseNever {
+			end(&handOverError{drains[i]})
+			return true
+		}
+		if drained := len(drains) > 0; err == nil && drained != noted && f.noteDrain(ctx, l, drained) {
+			noted = drained
+		}
+		return false
+	})
 	return ctx, func() { end(nil) }
+}
+
+// noteDrain reports whether that was done. It is tried again a second later, and must
+// not keep a hand-over waiting for long.
+func (f *runFlags) noteDrain(ctx context.Context, l *leasehold.Lease, drained bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	err := l.NoteDrain(ctx, drained)
+	if err != nil {
+		f.logger(l).Debug("not noted in the run log whether this host is drained", "reason", err)
+	}
+	return err == nil
 }
 
 // enter enters in the run log how COMMAND ended. For a tick it ends the lease, and

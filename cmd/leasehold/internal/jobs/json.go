@@ -90,12 +90,13 @@ type runJSON struct {
 	Signal   string   `json:"signal,omitempty"`
 	Schedule string   `json:"schedule,omitempty"`
 	Timezone string   `json:"timezone,omitempty"`
+	Drained  bool     `json:"drained,omitempty"` // its host
 }
 
 func newRunJSON(path string, r runlog.Run, h runlog.Head) *runJSON {
 	line := &runJSON{
 		Path: path, Tick: text.Time(r.Tick), Attempt: r.Attempt, Holder: r.Holder, Host: r.Host, Program: r.Program,
-		Started: text.Time(r.Started), Ended: text.Time(r.Ended), Result: string(r.Result), Exit: r.Exit, Signal: r.Signal,
+		Started: text.Time(r.Started), Ended: text.Time(r.Ended), Result: string(r.Result), Exit: r.Exit, Signal: r.Signal, Drained: r.Drained,
 	}
 	if !r.Ended.IsZero() {
 		seconds := r.Ended.Sub(r.Started).Seconds()

@@ -137,3 +137,14 @@ func TestRowsSayWhatGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// A drained host is shown at the jobs that it runs, and not at those that it has run.
+func TestDrainedHost(t *testing.T) {
+	t.Parallel()
+	running, over := hourly("/a", "12:00 running"), hourly("/b", "12:00 success")
+	running.Log.Runs[0].Drained, over.Log.Runs[0].Drained = true, true
+	got := strings.Count(fleet(t, []*jobs.Job{running, over}, ""), "host drained")
+	if got != 1 {
+		t.Errorf("got %d drained hosts, want 1", got)
+	}
+}

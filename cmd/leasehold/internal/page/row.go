@@ -116,6 +116,9 @@ func (r *row) Link() string { return leaseLink(r.Path) }
 // Name is the last component of the path.
 func (r *row) Name() string { return r.Path[strings.LastIndexByte(r.Path, '/')+1:] }
 
+// HostDrained reports whether the host that runs the job takes no new lease.
+func (r *row) HostDrained() bool { return r.Run == jobs.Running && r.Last.Drained }
+
 // IsHeld reports whether somebody has the lease.
 func (r *row) IsHeld() bool { return r.State == leasehold.Held }
 
