@@ -232,6 +232,24 @@ func TestFollowRunLogs(t *testing.T) {
 	}
 }
 
+// Where another program's data was, a lease may be later: its run log is followed.
+func TestFollowAfterAnotherProgram(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	create(t, conn, "/job", "10.0.0.5")
+	s := open(t, server.Addr())
+	p := follow(t, s, "/")
+	if _, err := conn.Set("/job", nil, -1); err != nil {
+		t.Fatal(err)
+	}
+	acquire(t, s, "host-a", "/job")
+	edit(t, s, "/job", "1")
+	p.want("a lease", "/job host-a 1")
+	edit(t, s, "/job", "2")
+	p.want("its log has changed", "/job host-a 1 2")
+}
+
 // By the server's own counters: nothing costs the pings, and a change one read.
 func TestCostsOfFollow(t *testing.T) {
 	t.Parallel()

@@ -263,6 +263,7 @@ func (r *reader) tellAll() {
 		}
 		l := r.leases[path]
 		s := l.sighting(path, t)
+		delete(r.others, path) // it may have become a lease
 		if s.IsGone() {
 			delete(r.leases, path)
 			r.noteOther(path, t)
