@@ -114,21 +114,30 @@ func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lo
 		asOf = leasehold.Instant{}
 		read := time.Now()
 		var more []question
+		isDue := false // a ping
 		select {
 		case <-f.wake:
 			sleep(ctx, max(gatherTime, time.Until(read.Add(minRound))))
 		case <-ping.C:
-			asOf = leasehold.ReadInstant()
-			if _, err := f.session.Send(zk.Ping()).Wait(ctx); err != nil {
-				return fromClient(err)
-			}
-			// All that the server has told of until then has been noted by now.
+			isDue = true
 		case <-retry.C:
 			more = f.unread()
 		case <-lost:
 			return zk.ErrConnectionLost
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		select {
+		case <-ping.C: // which select may have left aside, again and again
+			isDue = true
+		default:
+		}
+		if isDue {
+			asOf = leasehold.ReadInstant()
+			if _, err := f.session.Send(zk.Ping()).Wait(ctx); err != nil {
+				return fromClient(err)
+			}
+			// All that the server has told of until then has been noted by now.
 		}
 		if err := f.read(ctx, append(more, f.take()...)); err != nil {
 			return err
