@@ -250,6 +250,26 @@ func TestFollowAfterAnotherProgram(t *testing.T) {
 	p.want("its log has changed", "/job host-a 1 2")
 }
 
+// Beside a record data that no run log has is told, before it changes and afterwards:
+// every command calls it a run log that can't be read.
+func TestFollowLongData(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	s := open(t, server.Addr())
+	acquire(t, s, "host-a", "/job")
+	long := []byte(strings.Repeat("x", 70_000))
+	if _, err := conn.Set("/job", long, -1); err != nil {
+		t.Fatal(err)
+	}
+	p := follow(t, s, "/")
+	p.want("at first", "/job host-a "+string(long))
+	if _, err := conn.Set("/job", append(long, 'y'), -1); err != nil {
+		t.Fatal(err)
+	}
+	p.want("changed", "/job host-a "+string(long)+"y")
+}
+
 // By the server's own counters: nothing costs the pings, and a change one read.
 func TestCostsOfFollow(t *testing.T) {
 	t.Parallel()

@@ -196,7 +196,7 @@ func (r *reader) handleNode(path string, reply zk.Reply, err error) (next []ques
 	l, t := r.touch(path)
 	switch {
 	case t.askedLog, hasRecord && reply.Stat.Mzxid == l.toldLog:
-	case mayHaveLog:
+	case reply.Stat.DataLength > 0: // beside a record, whatever it is
 		next = append(next, question{aLog, path})
 	default:
 		t.askedLog, t.log, l.logErr = true, &node{[]byte{}, *reply.Stat}, nil
