@@ -36,8 +36,8 @@ const (
 // each node whose data may be a run log, and one for the watch, whenever it has
 // connected. From then on a change of a record or of a run log costs one, and nothing
 // else but a ping each second. Run logs that have stayed the same beside their records
-// while there was no connection are not read again, and nor is another program's data
-// that has changed.
+// while there was no connection are not read again, and another program's data that has
+// changed is every minute.
 //
 // A watch of all nodes below a path needs servers of ZooKeeper 3.6 or later. It stays
 // on the connection when Follow has returned. Servers tell nobody when an ACL
@@ -194,5 +194,11 @@ func (f *follower) take() []question {
 	defer f.mu.Unlock()
 	taken := slices.Collect(maps.Keys(f.changed))
 	f.changed = map[question]bool{}
-	return slices.DeleteFunc(taken, func(q question) bool { return q.about == aLog && f.others[q.path] })
+	return slices.DeleteFunc(taken, func(q question) bool {
+		if _, isOther := f.others[q.path]; !isOther || q.about != aLog {
+			return false
+		}
+		f.others[q.path] = true
+		return true
+	})
 }
