@@ -82,7 +82,7 @@ func testDebian(t *testing.T) {
 		version = pseudo[1]
 	}
 	wantText(t, "leasehold version", d.must(t, "leasehold version"), regexp.QuoteMeta(strings.TrimSuffix(strings.Replace(version, "~", "-", 1), "-1")))
-	d.must(t, "mkdir /var/lib/leasehold && touch /var/lib/leasehold/drained") // what leasehold drain leaves
+	d.must(t, "mkdir -p /var/lib/leasehold/mine && touch /var/lib/leasehold/drain.json.1") // somebody's, and what a drain that was killed leaves
 	d.must(t, `export $(grep -v '^#' /etc/leasehold/environment); leasehold run -d 1h /job -- touch /tmp/ran; test -e /tmp/ran`)
 	for _, page := range []string{"leasehold.1", "leasehold-run.1", "leasehold-security.7"} {
 		name, section, _ := strings.Cut(page, ".")
@@ -91,7 +91,8 @@ func testDebian(t *testing.T) {
 	t.Run("cron", d.testCron)
 	t.Run("units", d.testUnits)
 
-	d.must(t, "dpkg --purge leasehold && rm -r /var/lib/leases /etc/systemd/system/leasehold@*.d /opt/nightly-report /tmp/ran")
+	d.must(t, "leasehold drain && dpkg --purge leasehold && rmdir /var/lib/leasehold/mine /var/lib/leasehold") // nothing else is left there
+	d.must(t, "rm -r /var/lib/leases /etc/systemd/system/leasehold@*.d /opt/nightly-report /tmp/ran")
 	if after := d.must(t, everything); after != before {
 		t.Errorf("got what purging has left or taken: %q, want nothing", difference(before, after))
 	}

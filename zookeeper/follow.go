@@ -36,8 +36,8 @@ const (
 // each node whose data may be a run log, and one for the watch, whenever it has
 // connected. From then on a change of a record or of a run log costs one, and nothing
 // else but a ping each second. Run logs that have stayed the same beside their records
-// while there was no connection are not read again, and nor is another program's data
-// that has changed.
+// while there was no connection are not read again, and another program's data that has
+// changed is every minute.
 //
 // A watch of all nodes below a path needs servers of ZooKeeper 3.6 or later. It stays
 // on the connection when Follow has returned. Servers tell nobody when an ACL
@@ -114,21 +114,30 @@ func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lo
 		asOf = leasehold.Instant{}
 		read := time.Now()
 		var more []question
+		isDue := false // a ping
 		select {
 		case <-f.wake:
 			sleep(ctx, max(gatherTime, time.Until(read.Add(minRound))))
 		case <-ping.C:
-			asOf = leasehold.ReadInstant()
-			if _, err := f.session.Send(zk.Ping()).Wait(ctx); err != nil {
-				return fromClient(err)
-			}
-			// All that the server has told of until then has been noted by now.
+			isDue = true
 		case <-retry.C:
 			more = f.unread()
 		case <-lost:
 			return zk.ErrConnectionLost
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		select {
+		case <-ping.C: // which select may have left aside, again and again
+			isDue = true
+		default:
+		}
+		if isDue {
+			asOf = leasehold.ReadInstant()
+			if _, err := f.session.Send(zk.Ping()).Wait(ctx); err != nil {
+				return fromClient(err)
+			}
+			// All that the server has told of until then has been noted by now.
 		}
 		if err := f.read(ctx, append(more, f.take()...)); err != nil {
 			return err
@@ -185,5 +194,11 @@ func (f *follower) take() []question {
 	defer f.mu.Unlock()
 	taken := slices.Collect(maps.Keys(f.changed))
 	f.changed = map[question]bool{}
-	return slices.DeleteFunc(taken, func(q question) bool { return q.about == aLog && f.others[q.path] })
+	return slices.DeleteFunc(taken, func(q question) bool {
+		if _, isOther := f.others[q.path]; !isOther || q.about != aLog {
+			return false
+		}
+		f.others[q.path] = true
+		return true
+	})
 }

@@ -1,6 +1,7 @@
 package zookeeper_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,5 +109,38 @@ func TestFollowLosesWhatItReads(t *testing.T) {
 		proxy.HoldRequests(false)
 		proxy.Restore()
 		p.want("caught up", want...)
+	}
+}
+
+// However much changes, it is told in time that nothing is missing.
+func TestFollowPingsBetweenChanges(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	s := open(t, server.Addr())
+	acquire(t, s, "host-a", "/busy")
+	var rounds, late int // changes that were told; those without an AsOf since the one before
+	isFresh := true
+	ctx, cancel := context.WithCancel(t.Context())
+	err := s.Follow(ctx, "/", func(news leasehold.News) {
+		if isFresh = isFresh || !news.AsOf.IsZero(); len(news.Leases) == 0 {
+			return
+		}
+		if rounds++; !isFresh && rounds > 3 { // the first ping is due in the third
+			late++
+		}
+		isFresh = false
+		if rounds == 8 {
+			cancel()
+			return
+		}
+		time.Sleep(1100 * time.Millisecond) // until a ping is due
+		if _, err := conn.Set("/busy", fmt.Append(nil, rounds), -1); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(100 * time.Millisecond) // for the server to tell
+	})
+	if err != nil || late > 0 {
+		t.Errorf("got error %v, and %d of %d changes told with a ping still due, want none", err, late, rounds)
 	}
 }

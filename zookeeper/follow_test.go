@@ -232,6 +232,66 @@ func TestFollowRunLogs(t *testing.T) {
 	}
 }
 
+// Where another program's data was, a lease may be later: its run log is followed.
+func TestFollowAfterAnotherProgram(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	create(t, conn, "/job", "10.0.0.5")
+	s := open(t, server.Addr())
+	p := follow(t, s, "/")
+	if _, err := conn.Set("/job", nil, -1); err != nil {
+		t.Fatal(err)
+	}
+	acquire(t, s, "host-a", "/job")
+	edit(t, s, "/job", "1")
+	p.want("a lease", "/job host-a 1")
+	edit(t, s, "/job", "2")
+	p.want("its log has changed", "/job host-a 1 2")
+}
+
+// A run log alone may be there later, too, as of a schedule that is paused before it
+// has ever run: that is told after a while.
+func TestFollowLogAfterAnotherProgram(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	create(t, conn, "/job", "10.0.0.5")
+	s := open(t, server.Addr())
+	s.RetryUnread(200 * time.Millisecond)
+	p := follow(t, s, "/")
+	if _, err := conn.Set("/job", nil, -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := client(s, "host-a").Pause(t.Context(), "/job", "ann", "a test"); err != nil {
+		t.Fatal(err)
+	}
+	p.await("want a paused schedule", func() bool {
+		log, err := p.leases["/job"].Runs()
+		return err == nil && log.Head.Paused != nil
+	})
+}
+
+// Beside a record data that no run log has is told, before it changes and afterwards:
+// every command calls it a run log that can't be read.
+func TestFollowLongData(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	conn := zktest.Conn(t, server.Addr())
+	s := open(t, server.Addr())
+	acquire(t, s, "host-a", "/job")
+	long := []byte(strings.Repeat("x", 70_000))
+	if _, err := conn.Set("/job", long, -1); err != nil {
+		t.Fatal(err)
+	}
+	p := follow(t, s, "/")
+	p.want("at first", "/job host-a "+string(long))
+	if _, err := conn.Set("/job", append(long, 'y'), -1); err != nil {
+		t.Fatal(err)
+	}
+	p.want("changed", "/job host-a "+string(long)+"y")
+}
+
 // By the server's own counters: nothing costs the pings, and a change one read.
 func TestCostsOfFollow(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ type reader struct {
 	tell    func(leasehold.News)
 	leases  map[string]*followed // by path
 	untold  map[string]*touch    // by path: what is being read
-	others  map[string]bool      // paths with another program's data
+	others  map[string]bool      // paths with another program's data: whether it has changed since
 }
 
 // A followed is a lease, or a path with only a run log, as it was read last.
@@ -87,13 +87,18 @@ func (r *reader) readAll(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// unread returns the questions that had no answer.
+// unread returns the questions that had no answer, or were not asked.
 func (r *reader) unread() (all []question) {
 	for path, l := range r.leases {
 		switch {
 		case l.err != nil:
 			all = append(all, question{aNode, path})
 		case l.logErr != nil:
+			all = append(all, question{aLog, path})
+		}
+	}
+	for path, hasChanged := range r.others { // into a run log, maybe
+		if hasChanged {
 			all = append(all, question{aLog, path})
 		}
 	}
@@ -196,7 +201,7 @@ func (r *reader) handleNode(path string, reply zk.Reply, err error) (next []ques
 	l, t := r.touch(path)
 	switch {
 	case t.askedLog, hasRecord && reply.Stat.Mzxid == l.toldLog:
-	case mayHaveLog:
+	case reply.Stat.DataLength > 0: // beside a record, whatever it is
 		next = append(next, question{aLog, path})
 	default:
 		t.askedLog, t.log, l.logErr = true, &node{[]byte{}, *reply.Stat}, nil
@@ -263,6 +268,7 @@ func (r *reader) tellAll() {
 		}
 		l := r.leases[path]
 		s := l.sighting(path, t)
+		delete(r.others, path) // it may have become a lease
 		if s.IsGone() {
 			delete(r.leases, path)
 			r.noteOther(path, t)
@@ -292,7 +298,7 @@ func (l *followed) sighting(path string, t *touch) leasehold.Sighting {
 }
 
 // noteOther notes that path has another program's data, if it has: it is not read
-// again when that changes.
+// again whenever that changes.
 func (r *reader) noteOther(path string, t *touch) {
 	if t.log == nil || len(t.log.data) == 0 {
 		return
@@ -300,5 +306,5 @@ func (r *reader) noteOther(path string, t *touch) {
 	if len(r.others) >= maxOthers { // nodes that are gone may be among them
 		clear(r.others)
 	}
-	r.others[path] = true
+	r.others[path] = false
 }

@@ -40,8 +40,9 @@ type Snapshot struct {
 	Jobs []*Job
 
 	// Known reports whether the picture is complete: it has all that was committed
-	// until two seconds ago. If it is not, UnknownSince is until when it was, zero if
-	// it never was, and Err is why, as far as that is known.
+	// until two seconds ago, as far as the store's server knew. If it is not,
+	// UnknownSince is until when it was, zero if it never was, and Err is why, as far
+	// as that is known.
 	Known        bool
 	UnknownSince time.Time
 	Err          error

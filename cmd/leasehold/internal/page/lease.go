@@ -153,7 +153,8 @@ type action struct {
 	Name   string // in the form
 	Title  string // of the button
 	Effect string
-	Token  int64 // 0 where it needs none
+	Token  int64     // 0 where it needs none
+	Tick   time.Time // zero likewise
 }
 
 // done says what was done.
@@ -174,7 +175,7 @@ func actions(r *row) []action {
 		as = append(as, action{Name: "pause", Title: "Pause", Effect: "No host begins a tick until it is resumed. A run that goes on is not stopped."})
 	}
 	if !head.Tick.IsZero() {
-		as = append(as, action{Name: "again", Title: "Run again", Effect: "One more run of the tick of " + utc(head.Tick) + " is allowed, also if it has succeeded. The next host that asks runs it: nothing is started from here."})
+		as = append(as, action{Name: "again", Title: "Run again", Tick: head.Tick, Effect: "One more run of the tick of " + utc(head.Tick) + " is allowed, also if it has succeeded. The next host that asks runs it: nothing is started from here."})
 	}
 	if r.State == leasehold.Held {
 		as = append(as, action{Name: "release", Title: "Release", Token: r.Token, Effect: "The grant with the token " + strconv.FormatInt(r.Token, 10) +

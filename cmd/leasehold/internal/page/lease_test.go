@@ -185,6 +185,9 @@ func TestActions(t *testing.T) {
 			t.Errorf("got no %s in %s", want, form)
 		}
 	}
+	if want, html := `name="tick" value="2026-11-25T12:00:00Z"`, leasePage(t, "confirm=again", running); !strings.Contains(html, want) {
+		t.Errorf("got no %s in the form to run it again", want)
+	}
 	if html := leasePage(t, "confirm=resume", running); strings.Contains(html, "<form") {
 		t.Error("got a form to resume what is not paused, want none")
 	}

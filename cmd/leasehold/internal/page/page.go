@@ -11,8 +11,8 @@
 //	api/v1/events     server-sent events, see below
 //
 // With View.AllowWrite forms are sent as POST to lease/PATH, with the fields action
-// (release, again, pause or resume), reason, and for release token. Afterwards the
-// browser is sent to [Done], or gets the page with Lease.Failure.
+// (release, again, pause or resume), reason, for release token, and for again tick.
+// Afterwards the browser is sent to [Done], or gets the page with Lease.Failure.
 //
 // The script fetches the page anew when an event without a name brings JSON with
 // another "version" than the page has (see View). While it has "unknown_since" the

@@ -15,8 +15,9 @@ const (
 	// A client takes a connection that is silent for 2 seconds for lost.
 	stateTime = time.Second
 
-	// What changes again and again is sent once in so much time.
-	eventTime = 200 * time.Millisecond
+	// What changes again and again is sent once in so much time. That the state of the
+	// store is not known is to be told within 2 s, of which a Board takes 1.8 s.
+	eventTime = 100 * time.Millisecond
 )
 
 // A stateEvent is sent each second, and before and after all others.

@@ -51,6 +51,18 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// TestGeneralOptions: the server itself answers nothing that a Guard does not let through.
+func TestGeneralOptions(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	c := s.dial(t, "OPTIONS * HTTP/1.1\r\nHost: evil\r\n\r\n")
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "status", strings.TrimSpace(line), "HTTP/1.1 421 Misdirected Request")
+}
+
 // TestHeaders: every answer has them, whatever its status.
 func TestHeaders(t *testing.T) {
 	t.Parallel()

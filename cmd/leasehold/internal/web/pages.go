@@ -38,7 +38,17 @@ func (s *Server) serveFleetPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serveLeasePage(w http.ResponseWriter, r *http.Request) {
+	if isMisleading(r.URL) {
+		http.NotFound(w, r)
+		return
+	}
 	s.pages.Lease(w, s.leasePage(r))
+}
+
+// isMisleading reports whether relative links lead elsewhere from there: a browser does
+// not see an escaped slash, and the page's links count it.
+func isMisleading(u *url.URL) bool {
+	return strings.Count(u.Path, "/") != strings.Count(u.EscapedPath(), "/")
 }
 
 func (s *Server) leasePage(r *http.Request) page.Lease {
@@ -54,6 +64,10 @@ func (s *Server) leasePage(r *http.Request) page.Lease {
 
 // serveForm changes a lease for a person, who is shown its page afterwards.
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
+	if isMisleading(r.URL) {
+		http.NotFound(w, r)
+		return
+	}
 	ctx, cancel := s.writeContext(r)
 	defer cancel()
 	path := "/" + r.PathValue("path")

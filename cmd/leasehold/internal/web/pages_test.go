@@ -141,6 +141,8 @@ func TestPages(t *testing.T) {
 	want(t, "no lease", s.get(t, "/lease/none").status, http.StatusNotFound)
 	want(t, "no lease is named", s.get(t, "/lease").status, http.StatusNotFound)
 	want(t, "no page", s.get(t, "/none").status, http.StatusNotFound)
+	want(t, "its links would lead elsewhere", s.get(t, "/lease/db%2fnightly").status, http.StatusNotFound)
+	want(t, "a program needs none", s.get(t, "/api/v1/leases/db%2Fnightly").status, http.StatusOK)
 	want(t, "read only", s.do(t, http.MethodPost, "/lease/db/nightly", form("action=pause", "reason=r"), nil).status, http.StatusMethodNotAllowed)
 	script := s.get(t, "/static/page.js")
 	want(t, "script", script.status, http.StatusOK)

@@ -43,7 +43,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      s.limits.answer + s.Timeout,
 		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(logWriter(s.Say), "", 0),
+
+		DisableGeneralOptionsHandler: true, // it would answer before the Guard
+		ErrorLog:                     log.New(logWriter(s.Say), "", 0),
 	}
 	s.limits.limitConnections(server)
 	streams, endStreams := context.WithCancel(context.Background())

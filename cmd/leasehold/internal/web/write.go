@@ -95,6 +95,9 @@ func (s *Server) write(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		}
 		return s.logged(by, action, path, reason, c.ForceRelease(ctx, path, token))
 	case "again":
+		if err := checkTick(ctx, c, path, r.PostForm.Get("tick")); err != nil {
+			return err
+		}
 		return s.logged(by, action, path, reason, c.Reopen(ctx, path, by, reason))
 	case "pause":
 		return s.logged(by, action, path, reason, c.Pause(ctx, path, by, reason))
@@ -102,6 +105,19 @@ func (s *Server) write(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return s.logged(by, action, path, reason, c.Resume(ctx, path, by, reason))
 	}
 	return wrong(http.StatusBadRequest, "action is %q, want release, again, pause or resume", action)
+}
+
+// checkTick returns an error if tick, which may be "", is not the newest any more: who
+// confirms one more run of it does not mean another's.
+func checkTick(ctx context.Context, c *leasehold.Client, path, tick string) error {
+	if tick == "" {
+		return nil
+	}
+	log, err := c.Runs(ctx, path)
+	if newest := text.Time(log.Head.Tick); err == nil && newest != tick {
+		return wrong(http.StatusConflict, "the newest tick that was begun is not that of %s, but of %s", tick, newest)
+	}
+	return err
 }
 
 // userOf returns who sends r.

@@ -116,6 +116,34 @@ func TestWrite(t *testing.T) {
 	wantIn(t, "said", strings.Join(said, "\n"), `release of /db/x by "root@web-1": its host is dead (done)`)
 }
 
+// TestAgain: who has confirmed one more run of a tick does not get one of a later tick.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	store := leasetest.NewStore()
+	client := leasehold.Client{Store: store}
+	log := nightly("/a").Log
+	if err := store.EditLog(ctx, "/a", func([]byte) ([]byte, error) { return log.Marshal() }); err != nil {
+		t.Fatal(err)
+	}
+	tick := log.Head.Tick
+	s := serve(t, writing(t, store), held("/a", "host-a"))
+	again := func(tick time.Time) answer {
+		t.Helper()
+		return s.do(t, http.MethodPost, "/api/v1/leases/a", form("action=again", "reason=r", "tick="+tick.Format(time.RFC3339)), nil)
+	}
+	got := again(tick.AddDate(0, 0, -1))
+	want(t, "another tick", got.status, http.StatusConflict)
+	wantIn(t, "another tick", got.body, "not that of "+tick.AddDate(0, 0, -1).Format(time.RFC3339))
+	if after, err := client.Runs(ctx, "/a"); err != nil || len(after.Runs) != len(log.Runs) {
+		t.Errorf("got %+v and %v, want that nothing was changed", after.Runs, err)
+	}
+	want(t, "this tick", again(tick).status, http.StatusOK)
+	if after, err := client.Runs(ctx, "/a"); err != nil || after.Runs[0].Result != runlog.Reopened {
+		t.Errorf("got %+v and %v, want that the tick may be run again", after.Runs, err)
+	}
+}
+
 // TestUserHeader: behind a proxy the user is who it says, and one user alone.
 func TestUserHeader(t *testing.T) {
 	t.Parallel()
