@@ -175,7 +175,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter, *cronExpression:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
