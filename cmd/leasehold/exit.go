@@ -111,8 +111,11 @@ func explain(err error, conflict int) *failure {
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
 	case errors.As(err, &tick):
 		f.code, f.message, f.denial = conflict, tick.Error(), true
-		if tick.Verdict == runlog.IsTooOld { // as for who tries a new job by hand
+		switch tick.Verdict {
+		case runlog.IsTooOld: // as for who tries a new job by hand
 			f.hint = "with --since " + text.Time(tick.Due) + " it is run all the same"
+		case runlog.IsPaused:
+			f.hint = "leasehold resume --reason TEXT " + text.Escape(tick.Path) + " ends that"
 		}
 	case errors.As(err, &drained):
 		f.code, f.message, f.denial = conflict, drained.Error(), true
