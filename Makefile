@@ -35,7 +35,7 @@ packages: deps-packages
 	NFPM=$(NFPM) scripts/packages
 
 # Builds the packages twice, and tries them in a Debian system of their own. It needs root.
-test-packages: deps-packages
+test-packages: deps-test-packages
 	go vet -tags packages ./packaging
 	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
 
@@ -104,7 +104,7 @@ capacity: deps-$(PAIR)
 
 deps: deps-debian
 
-deps-debian deps-newest deps-packages:
+deps-debian deps-newest deps-packages deps-test-packages:
 	scripts/deps $(@:deps-%=%)
 
 lint:

@@ -125,7 +125,7 @@ func (e *TickError) reason() string {
 		}
 		return fmt.Sprintf("%s has had its %s %s", tick, had, describeEnd(e.Run))
 	case runlog.IsTooOld:
-		return fmt.Sprintf("%s is not caught up on: its catch-up begins at %s, with the tick of %s", tick, formatEnd(e.At), formatEnd(e.Next))
+		return fmt.Sprintf("%s was due before catching up begins, at %s; the first to be run is that of %s", tick, formatEnd(e.At), formatEnd(e.Next))
 	case runlog.IsWaiting:
 		return fmt.Sprintf("%s may be tried again at %s; the last attempt %s", tick, formatEnd(e.At), describeEnd(e.Run))
 	case runlog.IsOverdue:

@@ -108,7 +108,7 @@ func waitError(ctx context.Context, denial, err error) error {
 
 // SilentStore is the message of the warning that is logged when a store does not
 // answer a call that waits, after silentTime.
-const SilentStore = "the store does not answer; waiting on"
+const SilentStore = "the store does not answer; still waiting"
 
 const silentTime = 10 * time.Second
 

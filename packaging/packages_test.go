@@ -119,7 +119,7 @@ func run(t *testing.T, name string, args ...string) string {
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s(scripts/deps packages installs what is missing)", name, strings.Join(args, " "), err, out, &errs)
+		t.Fatalf("%s %s: %v\n%s%s(scripts/deps test-packages installs what is missing)", name, strings.Join(args, " "), err, out, &errs)
 	}
 	return string(out)
 }

@@ -64,7 +64,7 @@ func (f *byHandFlags) report(ctx context.Context, c *leasehold.Client, path stri
 	j := jobs.Job{Status: leasehold.Status{Path: path}, Log: log}
 	line, warning := does.says(j, time.Now())
 	if j.Newest() == nil && log.Head.Schedule == "" {
-		warning = fmt.Sprintf("nothing has ever run at %s: is that the path you mean?", text.Escape(path))
+		warning = neverRan(path)
 	}
 	if warning != "" {
 		f.store.warn("%s", warning)
@@ -76,6 +76,10 @@ func (f *byHandFlags) report(ctx context.Context, c *leasehold.Client, path stri
 		return nil
 	}
 	return writeAll(f.store.stdout, []byte(text.Escape(path)+": "+line+"\n"))
+}
+
+func neverRan(path string) string {
+	return fmt.Sprintf("nothing has ever run at %s: is that the path you mean?", text.Escape(path))
 }
 
 // whoAsks returns the user and the host, as user@host.

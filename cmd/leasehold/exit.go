@@ -11,6 +11,7 @@ import (
 	"leasehold.example/leasehold"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
+	"leasehold.example/leasehold/runlog"
 )
 
 // Exit codes, those of sysexits.h where it has one that fits.
@@ -110,6 +111,12 @@ func explain(err error, conflict int) *failure {
 		f.code, f.message, f.denial = conflict, denialMessage(held), true
 	case errors.As(err, &tick):
 		f.code, f.message, f.denial = conflict, tick.Error(), true
+		switch tick.Verdict {
+		case runlog.IsTooOld: // as for who tries a new job by hand
+			f.hint = "with --since " + text.Time(tick.Due) + " it is run all the same"
+		case runlog.IsPaused:
+			f.hint = "leasehold resume --reason TEXT " + text.Escape(tick.Path) + " ends that"
+		}
 	case errors.As(err, &drained):
 		f.code, f.message, f.denial = conflict, drained.Error(), true
 		f.hint = "leasehold undrain ends that: it is in " + drained.File

@@ -52,8 +52,10 @@ func (f *storeFlags) history(ctx context.Context, path string) error {
 	}
 	var log runlog.Log
 	err := f.withClient(ctx, func(ctx context.Context, c *leasehold.Client) (err error) {
-		log, err = c.Runs(ctx, path)
-		return err
+		if log, err = c.Runs(ctx, path); err != nil || len(log.Runs) > 0 || log.Head.Schedule != "" {
+			return err
+		}
+		return f.checkChroot(ctx, c.Store)
 	})
 	switch {
 	case err != nil:
@@ -62,8 +64,12 @@ func (f *storeFlags) history(ctx context.Context, path string) error {
 		b, err := jobs.RunsJSON(path, log)
 		return errors.Join(writeAll(f.stdout, b), err)
 	case len(log.Runs) == 0 && len(missedTicks(jobs.Job{Log: log}, time.Now())) == 0:
-		if !f.quiet {
-			f.say("no runs")
+		switch {
+		case f.quiet:
+		case log.Head.Schedule == "":
+			f.say("%s", neverRan(path))
+		default:
+			f.say("no runs yet")
 		}
 		return nil
 	}

@@ -87,7 +87,7 @@ func (p *program) rootCommand() *cobra.Command {
 		if before := cmd.Flags().Args(); !cmd.HasParent() && len(before) > 0 { // then it is a flag of what comes before it
 			err = unknownCommand(cmd, before[0])
 		}
-		return withHelp(cmd, usage("%s", flagMessage(err)))
+		return withHelp(cmd, usage("%s", flagMessage(cmd, err)))
 	})
 	root.SetUsageFunc(printUsage)
 	cobra.EnableCommandSorting = false
@@ -163,7 +163,13 @@ func withHelp(cmd *cobra.Command, err error) error {
 }
 
 // flagMessage says what is wrong with a flag, without what Go calls it.
-func flagMessage(err error) string {
+func flagMessage(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		if near := nearFlags(cmd, unknown.GetSpecifiedName()); len(near) > 0 {
+			return fmt.Sprintf("%v; did you mean %s?", err, strings.Join(near, " or "))
+		}
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return err.Error()
@@ -175,7 +181,7 @@ func flagMessage(err error) string {
 	}
 	var want string
 	switch flag.Value.(type) {
-	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter:
+	case *waitTime, *releaseMode, *leftBehindMode, *holderSuffix, *tokenNumber, *logFormat, *stateFilter, *cronExpression:
 		want = invalid.Unwrap().Error()
 	default:
 		want = map[string]string{
@@ -185,6 +191,16 @@ func flagMessage(err error) string {
 		}[flag.Value.Type()]
 	}
 	return fmt.Sprintf("%s is %q, %s", name, invalid.GetValue(), want)
+}
+
+// nearFlags returns the flags of cmd that are spelt much like name. cobra finds those of
+// commands alone, so each flag is one here.
+func nearFlags(cmd *cobra.Command, name string) []string {
+	flags := cobra.Command{SuggestionsMinimumDistance: 2}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		flags.AddCommand(&cobra.Command{Use: "--" + f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	return flags.SuggestionsFor("--" + name)
 }
 
 // wantPaths refuses arguments other than least to most of the paths that what

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -11,13 +13,29 @@ import (
 
 const timezoneVariable = "LEASEHOLD_TIMEZONE"
 
+// A cronExpression refuses what a shell has left of one that is not in quotes, which
+// has spread the rest over the arguments.
+type cronExpression string
+
+func (e *cronExpression) String() string { return string(*e) }
+func (e *cronExpression) Type() string   { return "string" }
+
+func (e *cronExpression) Set(s string) error {
+	if len(strings.Fields(s)) == 1 && !strings.HasPrefix(s, "@") {
+		return errors.New("want all five fields, and quotes around them: '0 2 * * *'")
+	}
+	*e = cronExpression(s)
+	return nil
+}
+
 // scheduleFlags say when a job is due.
 type scheduleFlags struct {
-	expression, zone string
+	expression cronExpression
+	zone       string
 }
 
 func (f *scheduleFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.expression, "schedule", "", "when the job is due, as in a crontab: '0 2 * * *', @hourly")
+	flags.Var(&f.expression, "schedule", "when the job is due, as in a crontab: '0 2 * * *', @hourly")
 	flags.StringVar(&f.zone, "timezone", "", "of --schedule: UTC, Europe/Berlin; default $"+timezoneVariable+", else UTC if this host is on it")
 }
 
@@ -37,7 +55,7 @@ func (f *scheduleFlags) parse() (schedule.Schedule, error) {
 		}
 		zone = "UTC"
 	}
-	s, err := schedule.Parse(f.expression, zone)
+	s, err := schedule.Parse(string(f.expression), zone)
 	if err != nil {
 		return s, usage("%v", err)
 	}

@@ -19,11 +19,11 @@ them, as often as you like: the first to ask runs the newest tick that is due. I
 that host dies, or COMMAND fails, the next to ask runs the tick again, while
 --attempts allows it; after a success nobody does. Ticks that were due before the
 schedule was first seen at PATH are not run, but for one in the last 2 minutes: see
---since. All hosts need the same schedule and zone. With --wait it waits while another runs the tick, and never for
-the next tick. COMMAND also gets LEASEHOLD_TICK, LEASEHOLD_ATTEMPT and
-LEASEHOLD_LAST_SUCCESS, the tick of the last success. leasehold history shows the
-runs, leasehold plan what will happen. A job that may hang needs a limit of its
-own: -- timeout 2h COMMAND.`
+--since. All hosts need the same schedule and zone. With --wait it waits while
+another runs the tick, and never for the next tick. COMMAND also gets
+LEASEHOLD_TICK, LEASEHOLD_ATTEMPT and LEASEHOLD_LAST_SUCCESS, the tick of the last
+success. leasehold history shows the runs, leasehold plan what will happen. A job
+that may hang needs a limit of its own: -- timeout 2h COMMAND.`
 
 // tickFlags say when a job is due, and how each tick may be run. Without --schedule
 // it is due whenever somebody asks.

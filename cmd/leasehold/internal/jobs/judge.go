@@ -31,7 +31,7 @@ type Problem string
 
 const (
 	IsUnreadable Problem = "unreadable" // the record or the run log
-	HasNoLog     Problem = "no log"     // nothing was ever logged, or there is no schedule to judge by
+	HasNoLog     Problem = "no log"     // nothing has ever run, or there is no schedule to judge by
 	IsPaused     Problem = "paused"
 	IsLate       Problem = "late"    // nobody has run the tick
 	HasFailed    Problem = "failed"  // the tick has no success
@@ -107,7 +107,7 @@ func (j Job) judgeRuns(p Policy, now time.Time) Judgement {
 	h := j.Log.Head
 	switch {
 	case len(j.Log.Runs) == 0 && h.Schedule == "": // 4
-		return Judgement{NotKnown, HasNoLog, "nothing was ever logged"}
+		return Judgement{NotKnown, HasNoLog, "nothing has ever run there: is that the path you mean?"}
 	case !scheduled && p.MaxAge == 0 && h.Schedule != "": // 4
 		return Judgement{NotKnown, HasNoLog, fmt.Sprintf("the schedule in the run log is no cron expression: %q in the zone %q", h.Schedule, h.Timezone)}
 	case !scheduled && p.MaxAge == 0: // 4
@@ -173,7 +173,7 @@ func (j Job) judgeTick(s schedule.Schedule, p Policy, now time.Time) Judgement {
 	switch {
 	case !ok, len(t.Runs) == 0 && due.Before(j.Log.Head.Since): // 7
 		next, _ := s.Next(now)
-		return Judgement{OK, "", "no tick was due yet, the next is that of " + text.Time(next)}
+		return Judgement{OK, "", "nothing to judge yet, the next tick is that of " + text.Time(next)}
 	case t.Outcome == Missed && due.Before(j.oldest()) && j.Log.Head.LastSuccess.After(due): // 8
 		return Judgement{OK, "", "the tick of " + text.Time(j.Log.Head.LastSuccess) + " has succeeded"}
 	case t.Outcome == Succeeded && t.Failures() == 0: // 8

@@ -122,8 +122,8 @@ func (s *Server) serveRuns(w http.ResponseWriter, r *http.Request) {
 	snapshot, since := s.picture()
 	j := snapshot.Job(path)
 	switch {
-	case path == "":
-		refuse(w, http.StatusBadRequest, "missing path, as in runs?path=/db/nightly")
+	case !strings.HasPrefix(path, "/"):
+		refuse(w, http.StatusBadRequest, "want a path that begins with /, as in runs?path=/db/nightly")
 	case j == nil && !since.IsZero():
 		refuse(w, http.StatusServiceUnavailable, "%s", unknown(snapshot, since))
 	case j == nil:

@@ -114,6 +114,7 @@ func TestNoSuchLease(t *testing.T) {
 		"/api/v1/leases//bad":     http.StatusNotFound,
 		"/api/v1/leases/x/../bad": http.StatusNotFound,
 		"/api/v1/runs":            http.StatusBadRequest,
+		"/api/v1/runs?path=none":  http.StatusBadRequest,
 		"/api/v1/runs?path=/none": http.StatusNotFound,
 		"/api/v1/runs?path=/bad":  http.StatusBadGateway,
 		"/api/v2/leases":          http.StatusNotFound,
