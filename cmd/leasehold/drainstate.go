@@ -50,7 +50,8 @@ type drainedError struct{ drain }
 func (e *drainedError) Error() string { return "this host takes no new lease: it is " + e.String() }
 
 // stateDirs returns the directories whose drains this user's runs obey: root's, and
-// the user's own.
+// the user's own, unless that may not be looked into. Then it is in another user's
+// home, or in one that a service does not see: no job may fail for that.
 func stateDirs() ([]string, error) {
 	own, err := ownStateDir()
 	switch {
@@ -60,6 +61,9 @@ func stateDirs() ([]string, error) {
 		return []string{rootStateDir}, nil
 	case own == rootStateDir || os.Getenv(stateVariable) != "":
 		return []string{own}, nil
+	}
+	if _, err := os.Stat(own); errors.Is(err, fs.ErrPermission) {
+		return []string{rootStateDir}, nil
 	}
 	return []string{rootStateDir, own}, nil
 }

@@ -29,17 +29,15 @@ type View struct {
 }
 
 // A Site is a running "leasehold serve".
-type Site struct {
-	URL    string
-	client http.Client
-}
+type Site struct{ URL string }
+
+var client = http.Client{Timeout: 10 * time.Second}
 
 // unknownHeader is that of answers that are not up to date.
 const unknownHeader = "Leasehold-Unknown-Since"
 
 func (s *Site) get(path string) (body []byte, known bool, err error) {
-	s.client.Timeout = 10 * time.Second
-	r, err := s.client.Get(s.URL + path)
+	r, err := client.Get(s.URL + path)
 	if err != nil {
 		return nil, false, err
 	}
