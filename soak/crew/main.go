@@ -69,7 +69,11 @@ func (j Job) work(ctx context.Context, client *leasehold.Client) error {
 	if err != nil {
 		return err
 	}
-	s := leasehold.Schedule{Name: j.Schedule, Timezone: "UTC", Ticks: cron.Around, Attempts: 2, RetryAfter: 3 * time.Second}
+	ticks := func(t time.Time) (due, next time.Time, ok bool) { // who asks just before a tick waits for it
+		due, next, ok = cron.Around(t)
+		return due, next, ok && (j.Until.IsZero() || !due.After(j.Until))
+	}
+	s := leasehold.Schedule{Name: j.Schedule, Timezone: "UTC", Ticks: ticks, Attempts: 2, RetryAfter: 3 * time.Second}
 	settled := time.Time{}
 	for {
 		due, next, ok := cron.Around(time.Now())
