@@ -37,7 +37,7 @@ packages: deps-packages
 # Builds the packages twice, and tries them in a Debian system of their own. It needs root.
 test-packages: deps-test-packages
 	go vet -tags packages ./packaging
-	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 10m ./packaging/...
+	NFPM=$(NFPM) go test -tags packages -count=1 -timeout 20m ./packaging/...
 
 # Modules of their own, so that go.mod has none of what they are for: $(call in,FOLDERS,COMMAND)
 in = @for m in $(1); do echo "$$m: $(2)"; (cd $$m && $(2)) || exit; done
