@@ -204,7 +204,11 @@ func (s *cancelScene) during(trouble *trouble) {
 // there, and no leases of asker that it was not told of. (Where a server was
 // away for long, such leases stay: what would undo them gives up in the end.)
 func (s *cancelScene) wantNoDebris() {
-	for server := range s.conns {
+	for server, conn := range s.conns {
+		eventually(s.t, func() error { // a server was away, and the connection to it may still be
+			_, _, err := conn.Exists("/")
+			return err
+		})
 		eventually(s.t, func() error {
 			if n := monitor(s.t, server, "zk_ephemerals_count"); n > 0 {
 				return fmt.Errorf("got %d ephemeral nodes, want none", n)

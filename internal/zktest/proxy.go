@@ -71,13 +71,11 @@ func (p *Proxy) Cut() {
 	})
 }
 
-// stopListening closes a listener. It also ends the copy of it that a child
-// process of ours has between fork and exec, in whose way nobody could listen on
-// the same port.
+// stopListening closes a listener while no child process of ours is between fork
+// and exec: it would have a copy, in whose way nobody could listen on the same port.
 func stopListening(l net.Listener) {
-	if raw, err := l.(*net.TCPListener).SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
-	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	l.Close()
 }
 

@@ -116,7 +116,9 @@ func TestReservedPort(t *testing.T) {
 		if err != nil {
 			t.Fatalf("listen on the reserved port: %v", err)
 		}
+		syscall.ForkLock.RLock() // a child between fork and exec has a copy of the listener
 		l.Close()
+		syscall.ForkLock.RUnlock()
 	}
 	ofItsOwn := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
