@@ -105,10 +105,10 @@ func (f *fake) set(flag *bool, value bool) {
 	*flag = value
 }
 
-func (f *fake) listens() bool {
+func (f *fake) listening() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.listeners > 0
+	return f.listeners
 }
 
 func (f *fake) token(path string) int64 {

@@ -181,7 +181,7 @@ func TestUnseenPage(t *testing.T) {
 		})()`, hidden))
 	}
 	turn(true)
-	for start := time.Now(); f.listens(); time.Sleep(20 * time.Millisecond) {
+	for start := time.Now(); f.listening() > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Since(start) > time.Minute {
 			t.Fatal("got the connection kept, want it closed")
 		}
@@ -190,6 +190,30 @@ func TestUnseenPage(t *testing.T) {
 	turn(false)
 	b.until(isShown("/a/new"))
 	b.until(isLive)
+	b.wantNoFaults()
+}
+
+// A page that is left keeps no connection, of which a browser has six for all pages of a
+// server, and one that is come back to is live again.
+func TestLeftPages(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, someJobs()...)
+	b := open(t, look{width: 1280})
+	b.goTo(f.url(""))
+	for range 8 {
+		b.until(isLive)
+		b.goTo("about:blank")
+		b.goTo(f.url("lease/db/vacuum"))
+	}
+	b.until(isLive)
+	b.run(chromedp.Evaluate[chromedp.Void](`document.body.dataset.left = "yes"; setTimeout(() => history.go(-2))`))
+	b.until(`!document.body.dataset.left`)
+	b.until(isLive)
+	for start := time.Now(); f.listening() > 1; time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			t.Fatalf("got %d connections for events, want that of the page that is shown", f.listening())
+		}
+	}
 	b.wantNoFaults()
 }
 

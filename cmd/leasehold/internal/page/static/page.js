@@ -145,4 +145,6 @@ function span(ms) {
 connect();
 setInterval(tick, 250);
 document.addEventListener("visibilitychange", turn);
+addEventListener("pagehide", disconnect); // a browser may keep a page that was left, and its connection
+addEventListener("pageshow", turn);
 tick();
