@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 
 // A tab has a page. It shares no cookies or files with others.
 type tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu     sync.Mutex
@@ -70,7 +70,7 @@ type look struct {
 }
 
 // open opens a tab.
-func open(t *testing.T, l look) *tab {
+func open(t testing.TB, l look) *tab {
 	t.Helper()
 	if chromium == nil {
 		t.Fatal("no chromium: install it with scripts/deps browser")

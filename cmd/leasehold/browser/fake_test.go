@@ -26,7 +26,7 @@ var noon = time.Date(2026, 11, 25, 12, 20, 42, 0, time.UTC)
 // A fake serves made-up jobs, below a path as a proxy may.
 type fake struct {
 	*httptest.Server
-	t     *testing.T
+	t     testing.TB
 	pages page.Pages
 
 	mu   sync.Mutex
@@ -34,6 +34,8 @@ type fake struct {
 	view page.View
 	sent []string // the forms
 	now  func() time.Time
+
+	rest chan struct{} // closed when pages may go on after their first part; nil for always
 
 	mute   bool // no event is sent, though the connection stays
 	broken bool // no page is served
@@ -44,15 +46,19 @@ type fake struct {
 
 const below = "/ops/leases/"
 
-func newFake(t *testing.T, all ...*jobs.Job) *fake {
+func newFake(t testing.TB, all ...*jobs.Job) *fake {
 	t.Helper()
 	f := &fake{t: t, jobs: all, view: page.View{Prefix: "/", Now: noon, Policy: jobs.Policy{Grace: jobs.DefaultGrace}, Version: "0", AllowWrite: true, User: "ann"}, now: func() time.Time { return noon }}
 	f.sort()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+below+"{$}", func(w http.ResponseWriter, r *http.Request) {
 		f.begin()
-		defer f.mu.Unlock()
-		f.pages.Fleet(w, page.Fleet{View: f.view, Jobs: f.jobs, Query: r.URL.Query()})
+		fleet := page.Fleet{View: f.view, Jobs: slices.Clone(f.jobs), Query: r.URL.Query()}
+		f.mu.Unlock()
+		if f.rest != nil {
+			w = &inParts{ResponseWriter: w, rest: f.rest}
+		}
+		f.pages.Fleet(w, fleet)
 	})
 	mux.HandleFunc("GET "+below+"lease/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		f.begin()
@@ -88,6 +94,23 @@ func newFake(t *testing.T, all ...*jobs.Job) *fake {
 	t.Cleanup(f.CloseClientConnections)
 	return f
 }
+
+// inParts sends the first part of a page, and waits before it sends the rest.
+type inParts struct {
+	http.ResponseWriter
+	rest  chan struct{}
+	begun bool
+}
+
+func (w *inParts) Write(b []byte) (int, error) {
+	if w.begun {
+		<-w.rest
+	}
+	w.begun = true
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *inParts) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // begin locks f to answer with a page.
 func (f *fake) begin() {

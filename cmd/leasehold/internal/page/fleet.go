@@ -19,8 +19,9 @@ type Fleet struct {
 	Query url.Values  // q, text in a path or a holder; state; page
 }
 
-// pageSize is how many leases a page has.
-const pageSize = 100
+// pageSize is how many leases a page has: what a screen shows, since each row delays
+// the first paint.
+const pageSize = 25
 
 // States are the words that leases are found by, as they are shown.
 var States = []string{
@@ -55,8 +56,9 @@ type fleetBody struct {
 
 // Fleet writes the page of all leases.
 func (p *Pages) Fleet(w http.ResponseWriter, f Fleet) {
-	rows := p.rows.of(f.Jobs, f.Policy, f.judgedAt())
 	l := layout{View: f.View, Title: "Leases"}
+	begin(w, http.StatusOK, l)
+	rows := p.rows.of(f.Jobs, f.Policy, f.judgedAt())
 	body := fleetBody{Text: typed(f.Query.Get("q")), State: typed(f.Query.Get("state"))}
 	var problems []string
 	counts := make(map[string]int)
@@ -91,7 +93,7 @@ func (p *Pages) Fleet(w http.ResponseWriter, f Fleet) {
 	}
 	body.show(slices.Concat(found[:]...), f.Query.Get("page"))
 	l.Body = body
-	render(w, http.StatusOK, "fleet.html", l)
+	write(w, "fleet.html", l)
 }
 
 // show puts the rows of the page of that number, from 1, into b.

@@ -86,7 +86,8 @@ func (p *Pages) Lease(w http.ResponseWriter, l Lease) {
 		status = http.StatusNotFound
 	}
 	page.Body = body
-	render(w, status, "lease.html", page)
+	begin(w, status, page)
+	write(w, "lease.html", page)
 }
 
 // slots returns the leases below path whose names are numbers, or, where path is such

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
@@ -21,6 +23,7 @@ func manyJobs(n int) []*jobs.Job {
 		j.Log.Head.Schedule, j.Log.Head.Timezone = fmt.Sprintf("%d */%d * * *", i%60, 1+i%3), zones[i%4]
 		all = append(all, j)
 	}
+	slices.SortFunc(all, func(a, b *jobs.Job) int { return strings.Compare(a.Path, b.Path) })
 	return all
 }
 

@@ -125,16 +125,21 @@ type layout struct {
 	Body  any
 }
 
-// render writes a whole page, or, should a template fail, nothing but the error.
-func render(w http.ResponseWriter, status int, file string, l layout) {
-	var b bytes.Buffer
-	if err := templates().ExecuteTemplate(&b, file, l); err != nil {
-		http.Error(w, fmt.Sprintf("leasehold: render the page: %v", err), http.StatusInternalServerError)
-		return
-	}
+// begin sends the first part of a page, which a browser shows while the rest is made.
+func begin(w http.ResponseWriter, status int, l layout) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
+	write(w, "head", l)
+	_ = http.NewResponseController(w).Flush() // else it comes with the rest
+}
+
+// write sends a part of a page.
+func write(w http.ResponseWriter, part string, l layout) {
+	var b bytes.Buffer
+	if err := templates().ExecuteTemplate(&b, part, l); err != nil {
+		panic(fmt.Errorf("render the page: %w", err)) // so that nobody takes what was sent for the whole
+	}
 	_, _ = w.Write(b.Bytes()) // it fails where nobody reads any more
 }
 
@@ -152,7 +157,9 @@ type Error struct {
 
 // Error writes the page of an error.
 func (p *Pages) Error(w http.ResponseWriter, e Error) {
-	render(w, e.Status, "error.html", layout{View: e.View, Root: e.Root, Title: e.Title, Body: e.Message})
+	l := layout{View: e.View, Root: e.Root, Title: e.Title, Body: e.Message}
+	begin(w, e.Status, l)
+	write(w, "error.html", l)
 }
 
 // Done returns the link from the page of the lease at path to the same page, which

@@ -163,42 +163,31 @@ const (
 	ranks      = 5
 )
 
-// A rowCache has the rows of jobs that were shown not long ago: to judge 10,000 anew
-// for each page takes longer than to show them. A job that has changed is another one.
+// A rowCache has the rows that were shown last: to judge 10,000 jobs anew for each page
+// takes longer than to show them. A job that has changed is another one.
 type rowCache struct {
-	mu     sync.Mutex
-	rows   map[*jobs.Job]*row
-	forget *time.Timer // so that jobs that are gone take no memory; nil before the first use
+	mu   sync.Mutex
+	rows []*row // in the order of their paths
 }
 
-const forgetTime = time.Minute
-
-// of returns a row for each job at the moment now. policy is always the same.
+// of returns a row for each job, in the order of their paths, at the moment now. policy
+// is always the same.
 func (c *rowCache) of(all []*jobs.Job, policy jobs.Policy, now time.Time) []*row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.forget == nil {
-		c.forget = time.AfterFunc(forgetTime, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.rows = nil
-		})
-	}
-	c.forget.Reset(forgetTime)
-	rows := make([]*row, len(all))
-	same := len(all) == len(c.rows)
+	former := c.rows
+	c.rows = make([]*row, len(all))
 	for i, j := range all {
-		if rows[i] = c.rows[j]; rows[i] == nil || !rows[i].holds(now) {
-			rows[i], same = newRow(j, policy, now), false
+		for len(former) > 0 && former[0].Path < j.Path {
+			former = former[1:]
+		}
+		if len(former) > 0 && former[0].Job == j && former[0].holds(now) {
+			c.rows[i] = former[0]
+		} else {
+			c.rows[i] = newRow(j, policy, now)
 		}
 	}
-	if !same {
-		c.rows = make(map[*jobs.Job]*row, len(all))
-		for i, j := range all {
-			c.rows[j] = rows[i]
-		}
-	}
-	return rows
+	return c.rows
 }
 
 // holds reports whether r is right at the moment now.

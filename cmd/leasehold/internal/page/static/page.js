@@ -91,9 +91,9 @@ function show(page) {
 	if (!fresh) throw new Error("it is not this page");
 	if (page.body.dataset.build !== document.body.dataset.build) location.reload(); // another program
 	offset = fresh.dataset.now - Date.now();
-	document.title = page.title;
 	const focused = document.activeElement;
 	patch(live, fresh);
+	document.title = live.dataset.title;
 	if (document.activeElement !== focused) (focused.isConnected ? focused : document.getElementById("main")).focus({ preventScroll: true });
 }
 
@@ -142,6 +142,7 @@ function span(ms) {
 	return `${Math.floor(s / 86400)}d${Math.floor(s / 3600) % 24}h`;
 }
 
+document.title = live.dataset.title; // which says more than what was sent before the rows were known
 connect();
 setInterval(tick, 250);
 document.addEventListener("visibilitychange", turn);
