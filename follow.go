@@ -28,7 +28,7 @@ type News struct {
 	Leases []Sighting // that were read, or are gone
 
 	// AsOf is set where nothing is missing: what was committed until then, as far as
-	// the server knew to which the store is connected, has been told by now.
+	// the ensemble's leader knew, has been told by now.
 	AsOf Instant
 
 	// Err is why it is not known at the moment what changes; nil while it is.

@@ -41,8 +41,8 @@ const operationGrace = 15 * time.Second
 
 // TestOperators lets 40 jobs of 20 schedules be run by four processes on three
 // servers for two minutes, or, with OPERATORS_MINUTES, 200 by ten for so long.
-// Meanwhile a host dies, the servers are restarted, some jobs fail, and one schedule
-// is fired no more. What "leasehold serve" shows, on its page, in its API and its
+// Meanwhile a host dies, the servers are restarted, the leader hangs, some jobs fail, and
+// one schedule is fired no more. What "leasehold serve" shows, on its page, in its API and its
 // metrics, is what the commands status, check and history say at that time, or up to
 // 2 s before; else it says that it is not up to date.
 func TestOperators(t *testing.T) {
@@ -55,7 +55,7 @@ func TestOperators(t *testing.T) {
 		}
 		jobs, crews = 200, 10
 	}
-	o := &operation{T: t, lab: faultlab.Start(t, faultlab.Config{Servers: 3, Clients: 2}), leasehold: goBuild(t, "cmd/leasehold", nil)}
+	o := &operation{T: t, lab: faultlab.Start(t, faultlab.Config{Servers: 3, Clients: 2, ServerConfig: "syncLimit=20"}), leasehold: goBuild(t, "cmd/leasehold", nil)}
 	crew := goBuild(t, "soak/crew", nil)
 	o.site = views.Site{URL: o.serve()}
 	begun := time.Now()
@@ -172,8 +172,8 @@ func (o *operation) serve() string {
 	return ""
 }
 
-// faults kills a host and restarts all servers, each at its time, and returns at the
-// end.
+// faults kills a host, restarts all servers and stops the one that leads, each at its
+// time, and returns at the end.
 func (o *operation) faults(begun, end time.Time) {
 	o.Helper()
 	quarter := end.Sub(begun) / 4
@@ -190,6 +190,13 @@ func (o *operation) faults(begun, end time.Time) {
 		o.lab.Restart(i)
 	}
 	o.lab.AwaitQuorum(o.T)
+	time.Sleep(time.Until(begun.Add(3 * quarter)))
+	leader := o.lab.Leader() // the others wait for it for 10 s
+	o.lab.Pause(leader)
+	paused := time.Now()
+	time.Sleep(6 * time.Second)
+	o.log.Away(paused, time.Now())
+	o.lab.Resume(leader)
 	time.Sleep(time.Until(end))
 }
 

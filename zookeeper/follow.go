@@ -23,7 +23,7 @@ const (
 	gatherTime = 20 * time.Millisecond
 	minRound   = 100 * time.Millisecond
 
-	pingTime  = time.Second     // from one ping to the next
+	syncTime  = time.Second     // from one sync to the next
 	retryTime = time.Minute     // until what could not be read is asked for again
 	patience  = 2 * time.Second // with servers, until it is told why there is no session
 
@@ -33,9 +33,10 @@ const (
 )
 
 // Follow costs a request for each node at and below prefix, one for each record and
-// each node whose data may be a run log, and one for the watch, whenever it has
+// each node whose data may be a run log, one for the watch and a sync, whenever it has
 // connected. From then on a change of a record or of a run log costs one, and nothing
-// else but a ping each second. Run logs that have stayed the same beside their records
+// else but a sync each second: a ping that the leader answers, so that a server that is
+// behind, or cut off, is noticed. Run logs that have stayed the same beside their records
 // while there was no connection are not read again, and another program's data that has
 // changed is every minute.
 //
@@ -48,6 +49,7 @@ func (s *Store) Follow(ctx context.Context, prefix string, tell func(leasehold.N
 		reader: reader{store: s, leases: map[string]*followed{}, tell: tell},
 		prefix: strings.TrimSuffix(prefix, "/"), wake: make(chan struct{}, 1),
 	}
+	defer f.end()
 	delay := minDelay
 	for {
 		begun, err := f.follow(ctx)
@@ -71,7 +73,7 @@ type follower struct {
 	prefix string // of lease paths; "" for all
 
 	mu      sync.Mutex
-	changed map[question]bool // what is to be read again
+	changed map[question]bool // what is to be read again; nil when Follow has returned
 	wake    chan struct{}     // has one element if something is
 }
 
@@ -82,11 +84,14 @@ func (f *follower) follow(ctx context.Context) (begun bool, err error) {
 		return false, err
 	}
 	f.take() // of former connections
-	asOf := leasehold.ReadInstant()
 	watch, err := f.session.do(ctx, zk.AddWatch(f.root(), f.note))
 	if errors.Is(err, zk.ErrUnimplemented) {
 		return false, fmt.Errorf("its servers can't tell of changes: they are not ZooKeeper 3.6 or later: %w", err)
 	}
+	if err != nil {
+		return false, err
+	}
+	asOf, err := f.sync(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -99,12 +104,12 @@ func (f *follower) follow(ctx context.Context) (begun bool, err error) {
 // followChanges tells what changes until the watch is lost. Everything until asOf has
 // been told.
 func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lost <-chan struct{}) error {
-	ping, retry := time.NewTicker(pingTime), time.NewTicker(f.store.retryUnread)
-	defer ping.Stop()
+	sync, retry := time.NewTicker(syncTime), time.NewTicker(f.store.retryUnread)
+	defer sync.Stop()
 	defer retry.Stop()
 	for {
 		select {
-		case <-lost: // what was read since, and a ping, may have had the next connection
+		case <-lost: // what was read since, and a sync, may have had the next connection
 			return zk.ErrConnectionLost
 		default:
 		}
@@ -114,11 +119,11 @@ func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lo
 		asOf = leasehold.Instant{}
 		read := time.Now()
 		var more []question
-		isDue := false // a ping
+		isDue := false // a sync
 		select {
 		case <-f.wake:
 			sleep(ctx, max(gatherTime, time.Until(read.Add(minRound))))
-		case <-ping.C:
+		case <-sync.C:
 			isDue = true
 		case <-retry.C:
 			more = f.unread()
@@ -128,21 +133,28 @@ func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lo
 			return ctx.Err()
 		}
 		select {
-		case <-ping.C: // which select may have left aside, again and again
+		case <-sync.C: // which select may have left aside, again and again
 			isDue = true
 		default:
 		}
 		if isDue {
-			asOf = leasehold.ReadInstant()
-			if _, err := f.session.Send(zk.Ping()).Wait(ctx); err != nil {
-				return fromClient(err)
+			var err error
+			if asOf, err = f.sync(ctx); err != nil {
+				return err
 			}
-			// All that the server has told of until then has been noted by now.
 		}
 		if err := f.read(ctx, append(more, f.take()...)); err != nil {
 			return err
 		}
 	}
+}
+
+// sync returns a moment until when the server has all that was committed, as far as the
+// leader knew, and has told of it on a connection with the watch.
+func (f *follower) sync(ctx context.Context) (leasehold.Instant, error) {
+	asOf := leasehold.ReadInstant()
+	_, err := f.session.Send(zk.Sync(cmp.Or(f.store.url.Chroot, "/"))).Wait(ctx)
+	return asOf, fromClient(err)
 }
 
 // connect waits for a connected session, and tells why there is none.
@@ -180,12 +192,21 @@ func (f *follower) note(full string) {
 		return
 	}
 	f.mu.Lock()
-	f.changed[q] = true
+	if f.changed != nil {
+		f.changed[q] = true
+	}
 	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
+}
+
+// end lets go of what is known: the watch stays, and keeps f.
+func (f *follower) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changed, f.leases, f.others = nil, nil, nil
 }
 
 // take returns what is to be read again.

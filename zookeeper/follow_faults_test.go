@@ -42,7 +42,7 @@ func TestFollowWithoutPermission(t *testing.T) {
 	if err := conn.AddAuth("digest", []byte("u:p")); err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"/node", "/open", "/record", "/tree/below"}
+	paths := []string{"/node", "/node/below", "/open", "/record", "/tree/below"}
 	for _, path := range paths {
 		acquire(t, s, "host-a", path)
 	}
@@ -63,7 +63,7 @@ func TestFollowWithoutPermission(t *testing.T) {
 	for _, node := range nodes {
 		setACL(node, opened)
 	}
-	p.want("once it may be read", "/node host-a", "/open host-a", "/other host-b", "/record host-a", "/tree/below host-a")
+	p.want("once it may be read", "/node host-a", "/node/below host-a", "/open host-a", "/other host-b", "/record host-a", "/tree/below host-a")
 	p.wantFresh()
 }
 
@@ -98,7 +98,7 @@ func TestFollowLosesWhatItReads(t *testing.T) {
 			ops = append(ops, &zk.DeleteRequest{Path: gone + "/lease_holder", Version: -1}, &zk.SetDataRequest{Path: logged, Data: []byte("2"), Version: -1})
 			want = append(want, logged+" host-a 2")
 		}
-		p.wantFresh() // and so the next ping is a second away
+		p.wantFresh() // and so the next sync is a second away
 		proxy.HoldRequestsAfter(1)
 		if _, err := conn.Multi(ops...); err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestFollowLosesWhatItReads(t *testing.T) {
 }
 
 // However much changes, it is told in time that nothing is missing.
-func TestFollowPingsBetweenChanges(t *testing.T) {
+func TestFollowSyncsBetweenChanges(t *testing.T) {
 	t.Parallel()
 	server := zktest.Start(t)
 	conn := zktest.Conn(t, server.Addr())
@@ -126,7 +126,7 @@ func TestFollowPingsBetweenChanges(t *testing.T) {
 		if isFresh = isFresh || !news.AsOf.IsZero(); len(news.Leases) == 0 {
 			return
 		}
-		if rounds++; !isFresh && rounds > 3 { // the first ping is due in the third
+		if rounds++; !isFresh && rounds > 3 { // the first sync is due in the third
 			late++
 		}
 		isFresh = false
@@ -134,13 +134,13 @@ func TestFollowPingsBetweenChanges(t *testing.T) {
 			cancel()
 			return
 		}
-		time.Sleep(1100 * time.Millisecond) // until a ping is due
+		time.Sleep(1100 * time.Millisecond) // until a sync is due
 		if _, err := conn.Set("/busy", fmt.Append(nil, rounds), -1); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(100 * time.Millisecond) // for the server to tell
 	})
 	if err != nil || late > 0 {
-		t.Errorf("got error %v, and %d of %d changes told with a ping still due, want none", err, late, rounds)
+		t.Errorf("got error %v, and %d of %d changes told with a sync still due, want none", err, late, rounds)
 	}
 }

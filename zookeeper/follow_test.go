@@ -292,7 +292,7 @@ func TestFollowLongData(t *testing.T) {
 	p.want("changed", "/job host-a "+string(long)+"y")
 }
 
-// By the server's own counters: nothing costs the pings, and a change one read.
+// By the server's own counters: nothing costs the syncs, and a change one read.
 func TestCostsOfFollow(t *testing.T) {
 	t.Parallel()
 	const n = 20
@@ -319,11 +319,11 @@ func TestCostsOfFollow(t *testing.T) {
 		p.wantFresh()
 		return int(server.Counters(t).Packets - before.Packets), time.Since(begun)
 	}
-	// cost fails t unless f costs want reads, besides its own requests and pings.
+	// cost fails t unless f costs want reads, besides its own requests, syncs and pings.
 	cost := func(what string, own, want int, f func()) {
 		t.Helper()
 		got, took := count(f)
-		// Two sessions ping: the one that follows each second, the other one now and then.
+		// The session that follows syncs each second, the other one pings now and then.
 		if pings := 2*int(took/time.Second) + 2; got < own+want || got > own+want+pings {
 			t.Errorf("%s: got %d requests, want %d, %d reads and up to %d pings", what, got, own, want, pings)
 		}
@@ -366,7 +366,7 @@ func TestCostsOfFollow(t *testing.T) {
 			t.Errorf("%s: got %d requests, want 3 or 4, 2 to 4 reads and up to %d pings", what, got, pings)
 		}
 	}
-	cost("a connection that was lost: the session, the watch, the nodes, the records, and one log", 2, 1+1+(n+2)+(n+1)+1, func() {
+	cost("a connection that was lost: the session, the sync, the watch, the nodes, the records, and one log", 2, 1+1+1+(n+2)+(n+1)+1, func() {
 		proxy.Cut()
 		edit(t, s, "/jobs/1", "3")
 		proxy.Restore()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"leasehold.example/leasehold"
@@ -90,11 +91,8 @@ func (r *reader) readAll(ctx context.Context, prefix string) error {
 // unread returns the questions that had no answer, or were not asked.
 func (r *reader) unread() (all []question) {
 	for path, l := range r.leases {
-		switch {
-		case l.err != nil:
+		if l.err != nil || l.logErr != nil { // then what is below it may not be known either
 			all = append(all, question{aNode, path})
-		case l.logErr != nil:
-			all = append(all, question{aLog, path})
 		}
 	}
 	for path, hasChanged := range r.others { // into a run log, maybe
@@ -304,7 +302,7 @@ func (r *reader) noteOther(path string, t *touch) {
 		return
 	}
 	if len(r.others) >= maxOthers { // nodes that are gone may be among them
-		clear(r.others)
+		maps.DeleteFunc(r.others, func(_ string, hasChanged bool) bool { return !hasChanged })
 	}
 	r.others[path] = false
 }

@@ -40,7 +40,7 @@ type Snapshot struct {
 	Jobs []*Job
 
 	// Known reports whether the picture is complete: it has all that was committed
-	// until two seconds ago, as far as the store's server knew. If it is not,
+	// until two seconds ago, as far as the ensemble's leader knew. If it is not,
 	// UnknownSince is until when it was, zero if it never was, and Err is why, as far
 	// as that is known.
 	Known        bool
@@ -69,7 +69,7 @@ func New(store leasehold.Store, prefix string, grace time.Duration) *Board {
 		panic(err) // there is that level
 	}
 	b := &Board{store: store, prefix: prefix, grace: grace, packer: packer, current: &Snapshot{}, changed: make(chan struct{})}
-	b.stale = time.AfterFunc(staleTime, func() { b.Snapshot() })
+	b.stale = time.AfterFunc(staleTime, b.expire)
 	b.stale.Stop()
 	return b
 }
@@ -110,11 +110,23 @@ func (b *Board) take(news leasehold.News) {
 	defer b.mu.Unlock()
 	if b.err = news.Err; !news.AsOf.IsZero() {
 		b.asOf = news.AsOf
-		b.stale.Reset(staleTime - b.asOf.Elapsed() + time.Millisecond)
+		b.awaitStale()
 	}
 	next := *b.current
 	next.Jobs, next.Changed = jobs, changed
 	b.settle(next)
+}
+
+// awaitStale has expire called once asOf is too old. b.mu is locked.
+func (b *Board) awaitStale() { b.stale.Reset(staleTime - b.asOf.Elapsed() + time.Millisecond) }
+
+// expire tells that the picture is not known any more.
+func (b *Board) expire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.settle(*b.current); b.current.Known { // asOf goes by another clock than timers do
+		b.awaitStale()
+	}
 }
 
 // settle completes next by what is known now, and makes it the picture if it is
