@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"errors"
 	"io"
+	"reflect"
 	"time"
 	"unique"
 
@@ -37,15 +38,25 @@ func (j *Job) Whole() jobs.Job {
 }
 
 // newJob returns the job that s shows. old is what was known of it, nil for nothing.
+// It returns old itself if nothing has changed: when a connection was lost everything is
+// read again.
 func (b *Board) newJob(s leasehold.Sighting, old *Job) *Job {
 	now := time.Now()
 	j := &Job{Job: jobs.Job{Status: s.Status(now), Record: s.Data}}
-	if s.Log == nil && s.LogErr == nil { // it has stayed the same
-		if old != nil {
-			j.Log, j.LogError, j.packed = old.Log, old.LogError, old.packed
-		}
-		return j
+	switch {
+	case s.Log != nil || s.LogErr != nil:
+		b.addLog(j, s, now)
+	case old != nil: // it has stayed the same
+		j.Log, j.LogError, j.packed = old.Log, old.LogError, old.packed
 	}
+	if old != nil && reflect.DeepEqual(j.Job, old.At(now)) && bytes.Equal(j.packed, old.packed) {
+		return old
+	}
+	return j
+}
+
+// addLog adds the run log that s shows.
+func (b *Board) addLog(j *Job, s leasehold.Sighting, now time.Time) {
 	log, err := s.Runs()
 	if err != nil && !errors.As(err, &j.LogError) {
 		j.LogError = &leasehold.LogError{Path: s.Path, Err: err}
@@ -56,7 +67,6 @@ func (b *Board) newJob(s leasehold.Sighting, old *Job) *Job {
 		j.packed = b.pack(s.Log.Data)
 	}
 	share(j.Log.Runs)
-	return j
 }
 
 // share makes runs share what many have in common.
