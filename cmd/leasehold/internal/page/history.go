@@ -56,7 +56,7 @@ func newHistory(r *row, now time.Time) history {
 	var ticks []jobs.Tick
 	if s, ok := r.Schedule(); ok {
 		h.OfTicks = true
-		ticks = r.Ticks(s, now, maxTicks)
+		ticks = r.At(now).Ticks(s, now, maxTicks)
 		for _, t := range ticks {
 			m := mark{When: t.Due, Outcome: t.Outcome, Attempts: len(t.Runs)}
 			if len(t.Runs) > 0 {

@@ -43,6 +43,16 @@ func plainText(html string) string {
 	return strings.Join(strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(html, " ")), " ")
 }
 
+// A host that has died leaves a run that goes on in the log, and a lease that has ended.
+func TestPictureOfARunWhoseLeaseHasEnded(t *testing.T) {
+	t.Parallel()
+	j := with(hourly("/a", "12:00 running"), func(j *jobs.Job) { j.End = at("12:10") })
+	html := leasePage(t, "", j)
+	if got, want := submatches(html, `<title>(2026-11-25T12[^<]*)</title>`), []string{"2026-11-25T12:00:00Z: unknown"}; !slices.Equal(got, want) {
+		t.Errorf("got the mark %q, want %q", got, want)
+	}
+}
+
 func TestPictureOfTicks(t *testing.T) {
 	t.Parallel()
 	j := hourly("/a", "12:00 running", "10:00 failure", "10:00 lost", "08:00 unknown", "07:00 success")
