@@ -90,7 +90,7 @@ var errRunning = errors.New("a run goes on")
 // whether or not it succeeded; what kazoo has run no longer counts. If nothing
 // runs any more, but the lease is kept until the next tick, it is released. It
 // returns ErrNoTick if there was none.
-func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
+func (c *Client) Reopen(ctx context.Context, path, by, reason string) (err error) {
 	var record *runlog.Record
 	reopen := func(l runlog.Log, id string) (runlog.Log, error) {
 		l, ok := l.NoteKazoo(record).Reopen(c.note(by, reason), id)
@@ -103,7 +103,13 @@ func (c *Client) Reopen(ctx context.Context, path, by, reason string) error {
 		return err
 	}
 	edit := editOnce(path, newID(), reopen)
-	for edited := false; ; {
+	edited := false
+	defer func() {
+		if err != nil && edited {
+			err = fmt.Errorf("%w: the tick is open again, but its lease may be kept: %w", ErrOutcomeUnknown, err)
+		}
+	}()
+	for {
 		e, err := c.Store.Read(ctx, path)
 		if err != nil {
 			return fmt.Errorf("read lease %q: %w", path, err)

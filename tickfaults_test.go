@@ -309,6 +309,38 @@ func TestReopenWhileARunEnds(t *testing.T) {
 	})
 }
 
+// TestReopenThatIsHalfDone: the tick was reopened, and then the store is away. Who is told
+// that nothing was done would do it once more.
+func TestReopenThatIsHalfDone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := &awayStore{Store: leasetest.NewStore()}
+		sleepUntilNext(time.Hour)
+		tick(t, client(s, "host-a"), every(time.Hour, 1))
+		s.afterEdit = true
+		err := client(s, "host-b").Reopen(t.Context(), path, "bob", "wrong input")
+		wantErr(t, "Reopen", err, leasehold.ErrOutcomeUnknown)
+	})
+}
+
+// An awayStore can't be read after a run log was changed, if afterEdit is set.
+type awayStore struct {
+	*leasetest.Store
+	afterEdit, away bool
+}
+
+func (s *awayStore) EditLog(ctx context.Context, path string, edit leasehold.LogEdit) error {
+	err := s.Store.EditLog(ctx, path, edit)
+	s.away = s.afterEdit
+	return err
+}
+
+func (s *awayStore) Read(ctx context.Context, path string) (leasehold.Entry, error) {
+	if s.away {
+		return leasehold.Entry{}, leasehold.ErrUnreachable
+	}
+	return s.Store.Read(ctx, path)
+}
+
 // A plain lease of the holder of a tick that was finished keeps the end that the
 // tick has left, but it is another's: again must not release it.
 func TestReopenBesidePlainLeaseWithTheSameEnd(t *testing.T) {

@@ -144,7 +144,7 @@ func (f *serveFlags) server(prefix string) (*web.Server, error) {
 	case (f.cert == "") != (f.key == ""):
 		return nil, usage("--serve-tls-cert and --serve-tls-key go together")
 	case f.cert != "":
-		served := &servedCertificate{cert: setting{f.cert, "--serve-tls-cert", true}, key: setting{f.key, "--serve-tls-key", true}}
+		served := &servedCertificate{warn: f.store.warn, cert: setting{f.cert, "--serve-tls-cert", true}, key: setting{f.key, "--serve-tls-key", true}}
 		if _, err := served.get(nil); err != nil {
 			return nil, err
 		}
@@ -185,10 +185,12 @@ func (f *serveFlags) checkListener(addr net.Addr, s *web.Server) error {
 // without a restart.
 type servedCertificate struct {
 	cert, key setting
+	warn      func(format string, args ...any)
 
 	mu   sync.Mutex
 	pair *tls.Certificate
 	read time.Time
+	err  string // why a renewed one is not served
 }
 
 const certificateTime = time.Minute
@@ -202,9 +204,12 @@ func (s *servedCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 	pair, err := keyPair(s.cert, s.key)
 	switch {
 	case err == nil:
-		s.pair = pair
+		s.pair, s.err = pair, ""
 	case s.pair == nil:
 		return nil, err
+	case s.err != err.Error(): // it is said once
+		s.err = err.Error()
+		s.warn("the certificate that is served stays the former one: %v", err)
 	}
 	s.read = time.Now()
 	return s.pair, nil

@@ -41,7 +41,8 @@ type fake struct {
 	broken bool // no page is served
 	gone   bool // nothing is served
 
-	listeners int // to events
+	listeners   int // to events
+	connections int // for events, until now
 }
 
 const below = "/ops/leases/"
@@ -134,6 +135,12 @@ func (f *fake) listening() int {
 	return f.listeners
 }
 
+func (f *fake) connected() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.connections
+}
+
 func (f *fake) token(path string) int64 {
 	return f.jobs[slices.IndexFunc(f.jobs, func(j *jobs.Job) bool { return j.Path == path })].Token
 }
@@ -158,6 +165,9 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	}
 	listen(1)
 	defer listen(-1)
+	f.mu.Lock()
+	f.connections++
+	f.mu.Unlock()
 	for {
 		f.mu.Lock()
 		event := map[string]string{"version": f.view.Version}

@@ -51,7 +51,10 @@ type parent struct{ Name, Link string }
 // path, 409 with a Failure.
 func (p *Pages) Lease(w http.ResponseWriter, l Lease) {
 	now := l.judgedAt()
-	body := leaseBody{Path: l.Path, Parents: parents(l.Path), Failure: l.Failure, Reason: typed(l.Reason), Done: done[l.Query.Get("done")]}
+	body := leaseBody{Path: l.Path, Parents: parents(l.Path), Failure: l.Failure, Reason: typed(l.Reason)}
+	if l.AllowWrite {
+		body.Done = done[l.Query.Get("done")]
+	}
 	if l.Record != nil {
 		body.Record = whole(string(l.Record))
 	}

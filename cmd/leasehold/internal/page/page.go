@@ -8,7 +8,7 @@
 //	lease/PATH        a lease's page, PATH without its first slash, each component
 //	                  percent-encoded; its query is Lease.Query
 //	static/NAME       [Static]
-//	api/v1/events     server-sent events, see below
+//	api/v1/events     server-sent events, see below; its query is only=state
 //
 // With View.AllowWrite forms are sent as POST to lease/PATH, with the fields action
 // (release, again, pause or resume), reason, for release token, and for again tick.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"leasehold.example/leasehold/cmd/leasehold/internal/board"
 	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/page"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
@@ -73,10 +74,9 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 	snapshot, since := s.picture()
 	now := judgedAt(since)
 	after := query.Get("after")
-	var found []jobs.Job
-	for _, job := range snapshot.Jobs {
-		j := job.At(now)
-		if j.Path <= after || !wanted.matches(j, now) {
+	var found []*board.Job
+	for _, j := range snapshot.Jobs {
+		if j.Path <= after || !wanted.matches(j.At(now), now) {
 			continue
 		}
 		if len(found) == most {
@@ -95,7 +95,7 @@ func (s *Server) serveLeases(w http.ResponseWriter, r *http.Request) {
 	b := bufio.NewWriter(w)
 	defer b.Flush()
 	for _, j := range found {
-		if writeJob(b, j, now) != nil {
+		if writeJob(b, j.At(now), now) != nil {
 			return
 		}
 	}

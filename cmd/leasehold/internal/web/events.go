@@ -45,7 +45,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	st := &stream{server: s, w: w, control: http.NewResponseController(w)}
+	st := &stream{server: s, w: w, control: http.NewResponseController(w), onlyState: r.URL.Query().Get("only") == "state"}
 	second := time.NewTicker(stateTime)
 	defer second.Stop()
 	snapshot, changed := s.Snapshot()
@@ -76,10 +76,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 
 // A stream is the answer to one listener.
 type stream struct {
-	server  *Server
-	w       http.ResponseWriter
-	control *http.ResponseController
-	err     error // of the first write that failed
+	server    *Server
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	onlyState bool  // no other events
+	err       error // of the first write that failed
 }
 
 // send sends what makes another snapshot of former.
@@ -91,6 +92,19 @@ func (st *stream) send(former, snapshot *board.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	if !st.onlyState {
+		if err := st.sendChanges(former, snapshot); err != nil {
+			return err
+		}
+	}
+	st.printf("data: %s\n\n", state)
+	if st.err == nil {
+		st.err = st.control.Flush()
+	}
+	return st.err
+}
+
+func (st *stream) sendChanges(former, snapshot *board.Snapshot) error {
 	now := time.Now()
 	for change := range changes(former.Jobs, snapshot.Jobs) {
 		if change.is == nil {
@@ -107,11 +121,7 @@ func (st *stream) send(former, snapshot *board.Snapshot) error {
 		}
 		st.printf("event: lease\ndata: %s\n", line) // which ends a line
 	}
-	st.printf("data: %s\n\n", state)
-	if st.err == nil {
-		st.err = st.control.Flush()
-	}
-	return st.err
+	return nil
 }
 
 func (st *stream) printf(format string, args ...any) {

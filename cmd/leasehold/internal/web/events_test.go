@@ -54,6 +54,19 @@ func TestEvents(t *testing.T) {
 	await(t, events, "that it is known again", func(e event) bool { return isState(e) && stateIn(t, e).UnknownSince == "" })
 }
 
+func TestEventsOfTheStateAlone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil, held("/a", "host-a"))
+	events := s.listenTo(t, "/api/v1/events?only=state")
+	first := stateIn(t, await(t, events, "the state", isState))
+	s.set(known(held("/a", "host-b")))
+	for second := first; second.Version == first.Version; {
+		e := await(t, events, "another version", func(event) bool { return true })
+		want(t, "name", e.name, "")
+		second = stateIn(t, e)
+	}
+}
+
 func lineOf(t *testing.T, j *jobs.Job) string {
 	t.Helper()
 	line, err := jobs.JSON([]jobs.Job{*j}, time.Now())

@@ -161,10 +161,12 @@ func (s *site) get(t *testing.T, path string) answer {
 type event struct{ name, data string }
 
 // listen returns a channel of the events that come until the test ends.
-func (s *site) listen(t *testing.T) <-chan event {
+func (s *site) listen(t *testing.T) <-chan event { return s.listenTo(t, "/api/v1/events") }
+
+func (s *site) listenTo(t *testing.T, path string) <-chan event {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/events", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,8 @@ func (s *Server) writeContext(r *http.Request) (context.Context, context.CancelF
 	return context.WithTimeout(context.WithoutCancel(r.Context()), s.Timeout)
 }
 
-// serveWrite changes a lease, and answers with what it is afterwards.
+// serveWrite changes a lease, and answers with what it is afterwards; with no content
+// where that can't be read any more, since an error would say that nothing was changed.
 func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 	path := "/" + r.PathValue("path")
 	ctx, cancel := s.writeContext(r)
@@ -48,12 +49,12 @@ func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 	c := s.Client()
 	status, err := c.Status(ctx, path)
 	if err != nil {
-		refuse(w, statusOf(err), "%v", err)
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	all, err := jobs.Read(ctx, c, []leasehold.Status{status})
 	if err != nil {
-		refuse(w, statusOf(err), "%v", err)
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	s.begin(w, asJSON, time.Time{})

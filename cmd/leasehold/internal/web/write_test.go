@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,35 @@ func writing(t *testing.T, store leasehold.Store) func(*web.Server) {
 		s.User = "root@web-1"
 		s.Client = func() *leasehold.Client { return &leasehold.Client{Store: store} }
 	}
+}
+
+// A fickleStore can't be read once a run log was changed.
+type fickleStore struct {
+	*leasetest.Store
+	gone atomic.Bool
+}
+
+func (s *fickleStore) EditLog(ctx context.Context, path string, edit leasehold.LogEdit) error {
+	err := s.Store.EditLog(ctx, path, edit)
+	s.gone.Store(true)
+	return err
+}
+
+func (s *fickleStore) Read(ctx context.Context, path string) (leasehold.Entry, error) {
+	if s.gone.Load() {
+		return leasehold.Entry{}, leasehold.ErrUnreachable
+	}
+	return s.Store.Read(ctx, path)
+}
+
+// What was done is no error, also if nothing can be read afterwards: who is told that the
+// store can't be reached asks again.
+func TestWriteIsNoErrorAfterwards(t *testing.T) {
+	t.Parallel()
+	store := &fickleStore{Store: leasetest.NewStore()}
+	s := serve(t, writing(t, store), held("/db/x", "host-a"))
+	got := s.do(t, http.MethodPost, "/api/v1/leases/db/x", form("action=pause", "reason=r"), nil)
+	want(t, "status", got.status, http.StatusNoContent)
 }
 
 func form(pairs ...string) url.Values {

@@ -2,6 +2,7 @@
 // as of when it was made.
 const silence = 1700; // ms without an event after which the connection counts as lost
 const pause = 1000; // ms between fetches, and between attempts to connect
+const dead = 5000; // ms without an event after which another connection is tried
 const unseen = 10000; // ms for which a page that nobody sees stays connected: a browser has few connections
 const root = document.body.dataset.root;
 const live = document.getElementById("live");
@@ -11,6 +12,7 @@ let offset = live.dataset.now - Date.now(); // of the server's clock
 const now = () => Date.now() + offset;
 let state; // of the newest event; undefined before the first, null without a connection
 let heard = now(); // when it came
+let opened; // when the connection was
 let behind = 0; // since when the page has been known to be old; 0 while it is not
 let fetching = false, fetched = 0;
 
@@ -19,17 +21,22 @@ let closing; // a timer
 
 function connect() {
 	if (events || document.hidden) return;
-	events = new EventSource(root + "api/v1/events");
+	events = new EventSource(root + "api/v1/events?only=state");
 	events.onmessage = (message) => {
 		state = JSON.parse(message.data);
 		heard = now();
 		tick();
 	};
 	events.onerror = () => {
-		disconnect();
-		setTimeout(connect, pause);
+		retry();
 		tick();
 	};
+	opened = now();
+}
+
+function retry() {
+	disconnect();
+	setTimeout(connect, pause);
 }
 
 function disconnect() {
@@ -47,6 +54,7 @@ function turn() { // the page to the user or away
 
 function tick() {
 	if (document.hidden) return; // it is seen by nobody
+	if (events && now() - Math.max(heard, opened) > dead) retry();
 	// What happens while the store is not known is not known either.
 	const isDue = live.dataset.next && now() >= live.dataset.next && !(state && state.unknown_since);
 	const isOld = isDue || state && state.version !== live.dataset.version;
@@ -89,7 +97,7 @@ async function refresh() {
 function show(page) {
 	const fresh = page.getElementById("live");
 	if (!fresh) throw new Error("it is not this page");
-	if (page.body.dataset.build !== document.body.dataset.build) location.reload(); // another program
+	if (page.body.dataset.build !== document.body.dataset.build) location.replace(location.pathname + location.search); // another program; it may be the answer to a form
 	offset = fresh.dataset.now - Date.now();
 	const focused = document.activeElement;
 	patch(live, fresh);
@@ -143,6 +151,7 @@ function span(ms) {
 }
 
 document.title = live.dataset.title; // which says more than what was sent before the rows were known
+if (location.search.includes("done=")) history.replaceState(null, "", location.pathname); // it was done once
 connect();
 setInterval(tick, 250);
 document.addEventListener("visibilitychange", turn);
