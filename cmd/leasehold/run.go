@@ -46,8 +46,8 @@ KillMode=mixed, or COMMAND gets SIGTERM twice: from systemd, and from leasehold.
 
 When COMMAND ends, processes that it left behind go on, which is said in a line
 unless --left-behind is given, and count as an earlier run if they have its files
-open: see --allow-overlap. Where --release applies they are stopped first, or
-waited for.
+open: see --allow-overlap. Where --release applies, or COMMAND failed and --attempts
+are left, they are stopped first, or waited for.
 
 On Linux an earlier run is seen by all users of the host, and by all containers
 that share its network; elsewhere by the same user. Containers that share a

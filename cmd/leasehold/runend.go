@@ -41,61 +41,71 @@ type ending struct {
 	rest    bool  // COMMAND itself had ended, and what it left behind was stopped
 	left    []int // what it left behind, and goes on
 	release bool  // the lease is to be released
-	gone    bool  // nothing is left of COMMAND, if it was stopped or the lease is to be released
+	retry   bool  // it is a tick's, and ends with COMMAND, so that another attempt may begin
+	gone    bool  // nothing is left of COMMAND, if it was stopped or another may have the lease
 }
 
 // wait returns when COMMAND has ended, or was stopped because the lease was lost.
-// What it left behind is stopped if the lease is to be released.
+// What it left behind is stopped if another may have the lease at once.
 func (f *runFlags) wait(ctx context.Context, child *supervise.Child, l *leasehold.Lease) ending {
 	end := ending{pid: child.Pid()}
-	inTime := false
-	work := func(ctx context.Context) error {
-		waiting, stopLooking := f.watchDrain(ctx, l)
-		defer stopLooking()
-		lost := child.Wait(waiting)
-		if lost == nil && f.leftBehind == leftWait {
-			lost = child.WaitForRest(waiting)
-			end.rest = true
-		}
-		end.release = lost == nil && f.release.applies(child.ExitCode())
-		var handOver *handOverError
-		if errors.As(lost, &handOver) {
-			f.lease.store.say("COMMAND is stopped to hand its lease over: this host is %s", handOver.drain)
-			end.gone = child.Stop()
-			if _, _, ended := child.Status(); end.gone && ended {
-				code := child.ExitCode()
-				lost, end.release = nil, code != 0 || f.release.applies(code)
-			}
-		} else if lost != nil || end.release || f.leftBehind == leftStop {
-			end.gone = child.Stop()
-		} else {
-			if !f.lease.store.given.Changed("left-behind") { // else nobody wants to know
-				end.left = child.Rest()
-			}
-			end.gone = child.Detach()
-		}
-		if child.IsLate() || errors.Is(lost, supervise.ErrLate) {
-			lost = errHeldUp
-		}
-		inTime = lost == nil
-		f.logEnd(child, l)
-		f.enter(ctx, outcomeOf(child, lost), l)
-		return lost
+	ctx, stop := f.keep(ctx, l)
+	defer stop()
+	waiting, stopLooking := f.watchDrain(ctx, l)
+	defer stopLooking()
+	lost := child.Wait(waiting)
+	if lost == nil && f.leftBehind == leftWait {
+		lost = child.WaitForRest(waiting)
+		end.rest = true
 	}
-	if f.renew {
-		end.lost = l.Hold(ctx, work)
+	end.release = lost == nil && f.release.applies(child.ExitCode())
+	end.retry = lost == nil && f.isRetried(child.ExitCode(), l)
+	var handOver *handOverError
+	if errors.As(lost, &handOver) {
+		f.lease.store.say("COMMAND is stopped to hand its lease over: this host is %s", handOver.drain)
+		end.gone = child.Stop()
+		if _, _, ended := child.Status(); end.gone && ended {
+			code := child.ExitCode()
+			lost, end.release = nil, code != 0 || f.release.applies(code)
+		}
+	} else if lost != nil || end.release || end.retry || f.leftBehind == leftStop {
+		end.gone = child.Stop()
 	} else {
-		ctx, cancel := l.Context(ctx)
-		defer cancel()
-		if end.lost = work(ctx); errors.Is(end.lost, leasehold.ErrLost) && !errors.Is(end.lost, errHeldUp) {
-			end.lost = errNotKept
+		if !f.lease.store.given.Changed("left-behind") { // else nobody wants to know
+			end.left = child.Rest()
 		}
+		end.gone = child.Detach()
 	}
-	if inTime {
-		end.lost = nil // what COMMAND did in time counts, also if the lease was lost after that
+	switch {
+	case child.IsLate(), errors.Is(lost, supervise.ErrLate):
+		lost = errHeldUp
+	case !f.renew && errors.Is(lost, leasehold.ErrLost):
+		lost = errNotKept
+	}
+	f.logEnd(child, l)
+	outcome := outcomeOf(child, lost)
+	if f.lease.schedule == nil || end.gone || outcome.Result == runlog.Success { // else another attempt has to wait for the lease's end
+		f.enter(ctx, outcome, l)
+	}
+	if end.lost = lost; lost == nil { // what COMMAND did in time counts, also if the lease was lost after that
 		end.code = child.ExitCode()
 	}
 	return end
+}
+
+// keep keeps the lease alive until stop is called, unless it is not to be renewed. The
+// context that it returns ends with ErrLost.
+func (f *runFlags) keep(ctx context.Context, l *leasehold.Lease) (working context.Context, stop func()) {
+	if f.renew {
+		return l.KeepAlive(ctx)
+	}
+	return l.Context(ctx)
+}
+
+// isRetried reports whether another attempt of the tick may begin when COMMAND has
+// ended with that code, and it was not said that what it left behind goes on.
+func (f *runFlags) isRetried(code int, l *leasehold.Lease) bool {
+	return f.lease.schedule != nil && code != 0 && l.Attempt() < f.lease.schedule.Attempts && !f.lease.store.given.Changed("left-behind")
 }
 
 // A handOverError is why COMMAND is stopped on a host that hands leases over.
@@ -184,7 +194,7 @@ func (f *runFlags) finish(ctx context.Context, end ending, l *leasehold.Lease) e
 		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was killed, but some of its processes are still there (process group %d)", end.lost, what, end.pid)}
 	case end.lost != nil:
 		return &failure{code: exitLost, message: fmt.Sprintf("%v; %s was stopped", end.lost, what)}
-	case end.release && !end.gone:
+	case (end.release || end.retry) && !end.gone:
 		f.lease.store.warn("lease %q was not released: some processes that COMMAND left behind can't be killed (process group %d)", l.Path(), end.pid)
 	case f.leftBehind == leftStop && !end.gone:
 		f.lease.store.warn("some processes that COMMAND left behind can't be killed (process group %d)", end.pid)
