@@ -29,6 +29,9 @@ func CatchSignals(ctx context.Context) (context.Context, *Signals) {
 	s := &Signals{received: make(chan os.Signal, 64)}
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	catch(s.received, interrupting...)
+	// SIGPIPE would end this process for a message that nobody reads: with a lease that
+	// nobody knows of, or so that nobody moves the deadline of the command.
+	signal.Notify(s.received, unix.SIGPIPE)
 	go s.receive()
 	return ctx, s
 }
@@ -118,10 +121,9 @@ func (s *Signals) Start(command Command) (*Child, error) {
 	if s.pending != nil {
 		return nil, s.pending
 	}
-	// The command gets these, too, but for SIGPIPE, which would end this process for
-	// a message that nobody reads, so that nobody would move the deadline. SIGTSTP
-	// has stopped this process until now. All have their defaults in the command.
-	signal.Notify(s.received, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP, unix.SIGPIPE)
+	// The command gets these, too. SIGTSTP has stopped this process until now. All have
+	// their defaults in the command, and so has SIGPIPE.
+	signal.Notify(s.received, unix.SIGCONT, unix.SIGWINCH, unix.SIGTSTP)
 	c, err := Start(command)
 	if err != nil {
 		return nil, err
