@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"leasehold.example/leasehold"
+	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 	"leasehold.example/leasehold/cmd/leasehold/internal/text"
 	"leasehold.example/leasehold/runlog"
@@ -44,8 +45,11 @@ func (p *program) report(err error) int {
 	if f.message != "" && (!f.denial || !p.quiet) {
 		p.sayWhy(f)
 	}
-	if p.execCondition && f.code != 0 && f.code != exitConflict {
+	switch {
+	case p.execCondition && f.code != 0 && f.code != exitConflict:
 		return exitUnitFails
+	case p.isCheck && f.code > int(jobs.NotKnown) && f.code < exitSignal:
+		return int(jobs.NotKnown)
 	}
 	return f.code
 }
@@ -56,7 +60,7 @@ func finish(ctx context.Context, err error, conflict int) error {
 	if err == nil {
 		return nil
 	}
-	if cause := interrupted(ctx); cause != nil {
+	if cause := interrupted(ctx); cause != nil && !errors.Is(err, leasehold.ErrOutcomeUnknown) {
 		err = cause // err is only its consequence
 	}
 	return explain(err, conflict)

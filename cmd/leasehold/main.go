@@ -32,6 +32,9 @@ func run(ctx context.Context, args []string, stdin, stdout, stderr *os.File) (co
 		}
 	}()
 	root := p.rootCommand()
+	if cmd, _, err := root.Find(args); err == nil {
+		p.isCheck = cmd.Name() == checkName
+	}
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		p.prepareCompletion(root)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"leasehold.example/leasehold/cmd/leasehold/internal/jobs"
 	"leasehold.example/leasehold/cmd/leasehold/internal/supervise"
 )
 
@@ -23,6 +22,7 @@ type program struct {
 
 	quiet, verbose bool
 	execCondition  bool // any exit code but 0 and that of a denial makes a systemd unit fail
+	isCheck        bool // a monitoring system knows no exit codes but those of jobs.Level
 	format         logFormat
 	progress       progress
 	security       securityFlags
@@ -146,8 +146,7 @@ func addHelp(cmd *cobra.Command) {
 	}
 }
 
-// withHelp adds where there is help to a usage error that has no hint. To a monitoring
-// system it is UNKNOWN: it knows no other exit codes.
+// withHelp adds where there is help to a usage error that has no hint.
 func withHelp(cmd *cobra.Command, err error) error {
 	var f *failure
 	if !errors.As(err, &f) || f.code != exitUsage || f.denial {
@@ -155,9 +154,6 @@ func withHelp(cmd *cobra.Command, err error) error {
 	}
 	if f.hint == "" {
 		f.hint = cmd.CommandPath() + " --help"
-	}
-	if cmd.Name() == checkName {
-		f.code = int(jobs.NotKnown)
 	}
 	return err
 }
