@@ -100,7 +100,9 @@ func (k *lock) obtain(ctx context.Context) error {
 	defer cancel()
 	err := leasehold.ErrLost
 	if k.lease != nil && time.Now().Before(k.lease.End()) { // else nothing was lost
-		err = k.lease.Renew(attempt)
+		if err = k.lease.Renew(attempt); errors.Is(err, leasehold.ErrLost) {
+			_ = k.lease.Release(attempt) // if it was too late to renew it, it keeps even this process off
+		}
 	}
 	if errors.Is(err, leasehold.ErrLost) {
 		k.lease, err = k.client.TryAcquire(attempt, k.path, k.locker.Duration)

@@ -130,6 +130,22 @@ func TestLockerLeaseEnds(t *testing.T) {
 	}
 }
 
+// TestLockerLeaseNearlyEnds: a lease that it is too late to renew does not keep its own
+// process from the next run.
+func TestLockerLeaseNearlyEnds(t *testing.T) {
+	t.Parallel()
+	r := replicas(t, 1, 5*time.Second)[0]
+	r.client.MaxClockSkew = 3 * time.Second
+	k := lock(t, r.locker)
+	if err := k.Unlock(t.Context()); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(2 * time.Second) // nothing of it can be used any more
+	if err := lock(t, r.locker).Unlock(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLockerOneName: two processes of one holder name, as on one host, are two.
 func TestLockerOneName(t *testing.T) {
 	t.Parallel()
