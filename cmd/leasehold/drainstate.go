@@ -244,7 +244,7 @@ func replaceFile(dir, name string, content []byte) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := os.Chmod(dir, 0o755); err != nil {
+		if err := errors.Join(os.Chmod(dir, 0o755), syncDir(filepath.Dir(dir))); err != nil {
 			return err
 		}
 	}

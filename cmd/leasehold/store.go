@@ -72,6 +72,9 @@ func (u *storeURL) parseDir(rest string) error {
 			return config("want dir:/absolute/path", "%s is %q, and a name in it begins or ends with white space", u.source, u.raw)
 		}
 	}
+	if filepath.Clean(dir) == rootStateDir {
+		return config("name another directory, as dir:/var/lib/leases", "%s is %q, which is where leasehold drain keeps its state, for all users to read", u.source, u.raw)
+	}
 	u.dir = dir
 	if !hasOption {
 		return nil
