@@ -55,3 +55,23 @@ func TestDisagreements(t *testing.T) {
 		})
 	}
 }
+
+// What no command has seen, since they were asked seldom, may be right.
+func TestCommandsFarApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log views.Log
+		view := func(value string) views.View {
+			return views.View{Source: "api", Kind: views.Tick, Known: true, Values: map[string]string{"/job": value}}
+		}
+		log.Commands(time.Now(), view(""))
+		for range 40 {
+			time.Sleep(100 * time.Millisecond)
+			log.Server(time.Now(), view("running"))
+		}
+		log.Commands(time.Now(), view("success"))
+		if got := log.Disagreements(); len(got) > 0 {
+			t.Errorf("got %q, want none", got)
+		}
+	})
+}
