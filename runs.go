@@ -89,7 +89,8 @@ var errRunning = errors.New("a run goes on")
 // Reopen allows one more attempt of the newest tick at path that was begun,
 // whether or not it succeeded; what kazoo has run no longer counts. If nothing
 // runs any more, but the lease is kept until the next tick, it is released. It
-// returns ErrNoTick if there was none.
+// returns ErrNoTick if there was none, and ErrOutcomeUnknown also where the tick is open
+// again, and whether the lease is kept is not known.
 func (c *Client) Reopen(ctx context.Context, path, by, reason string) (err error) {
 	var record *runlog.Record
 	reopen := func(l runlog.Log, id string) (runlog.Log, error) {

@@ -104,8 +104,8 @@ func (f *follower) follow(ctx context.Context) (begun bool, err error) {
 // followChanges tells what changes until the watch is lost. Everything until asOf has
 // been told.
 func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lost <-chan struct{}) error {
-	sync, retry := time.NewTicker(syncTime), time.NewTicker(f.store.retryUnread)
-	defer sync.Stop()
+	second, retry := time.NewTicker(syncTime), time.NewTicker(f.store.retryUnread)
+	defer second.Stop()
 	defer retry.Stop()
 	for {
 		select {
@@ -123,7 +123,7 @@ func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lo
 		select {
 		case <-f.wake:
 			sleep(ctx, max(gatherTime, time.Until(read.Add(minRound))))
-		case <-sync.C:
+		case <-second.C:
 			isDue = true
 		case <-retry.C:
 			more = f.unread()
@@ -133,7 +133,7 @@ func (f *follower) followChanges(ctx context.Context, asOf leasehold.Instant, lo
 			return ctx.Err()
 		}
 		select {
-		case <-sync.C: // which select may have left aside, again and again
+		case <-second.C: // which select may have left aside, again and again
 			isDue = true
 		default:
 		}

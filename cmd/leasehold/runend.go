@@ -41,7 +41,7 @@ type ending struct {
 	rest    bool  // COMMAND itself had ended, and what it left behind was stopped
 	left    []int // what it left behind, and goes on
 	release bool  // the lease is to be released
-	retry   bool  // it is a tick's, and ends with COMMAND, so that another attempt may begin
+	retry   bool  // COMMAND has failed, and another attempt of the tick may begin
 	gone    bool  // nothing is left of COMMAND, if it was stopped or another may have the lease
 }
 

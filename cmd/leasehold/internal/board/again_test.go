@@ -1,7 +1,6 @@
 package board_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -10,28 +9,11 @@ import (
 	"leasehold.example/leasehold/leasetest"
 )
 
-// A toldStore tells what a test wants.
-type toldStore struct {
-	*leasetest.Store
-	news chan leasehold.News
-}
-
-func (s *toldStore) Follow(ctx context.Context, _ string, tell func(leasehold.News)) error {
-	for {
-		select {
-		case n := <-s.news:
-			tell(n)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
 // After a connection was lost all is read again: what has stayed the same is the same
 // Job, and no listener is told that it has changed.
 func TestReadAgain(t *testing.T) {
 	t.Parallel()
-	s := &toldStore{leasetest.NewStore(), make(chan leasehold.News)}
+	s := teller{leasetest.NewStore(), make(chan leasehold.News)}
 	c := leasehold.Client{Store: s, Holder: "host-a", RunLog: true}
 	lease, err := c.TryAcquire(t.Context(), "/a", time.Hour)
 	if err != nil {

@@ -48,11 +48,10 @@ func (s *Server) serveWrite(w http.ResponseWriter, r *http.Request) {
 	}
 	c := s.Client()
 	status, err := c.Status(ctx, path)
-	if err != nil {
-		w.WriteHeader(http.StatusNoContent)
-		return
+	var all []jobs.Job
+	if err == nil {
+		all, err = jobs.Read(ctx, c, []leasehold.Status{status})
 	}
-	all, err := jobs.Read(ctx, c, []leasehold.Status{status})
 	if err != nil {
 		w.WriteHeader(http.StatusNoContent)
 		return
